@@ -16,3 +16,76 @@ export {
   toNested,
   type TypedArray,
 } from "./src/array.ts";
+// The engine: define.
+export {
+  type DType,
+  Graph,
+  type NoAttrs,
+  type Node,
+  type NodeOf,
+  type NodeType,
+  type OpAttrs,
+  type OpName,
+} from "./src/graph/node.ts";
+export { type Shape, ShapeError } from "./src/graph/shape.ts";
+export {
+  abs,
+  add,
+  div,
+  equal,
+  exp,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  select,
+  sigmoid,
+  sqrt,
+  stopGradient,
+  sub,
+  tanh,
+  toFloat,
+  toInt,
+} from "./src/graph/elementwise.ts";
+export { broadcast, sum } from "./src/graph/broadcast.ts";
+export { argmax, max, mean } from "./src/graph/reduce.ts";
+export {
+  concatenate,
+  pad,
+  reshape,
+  slice,
+  transpose,
+} from "./src/graph/movement.ts";
+export { einsum, matmul, type MatmulOptions } from "./src/graph/einsum.ts";
+export { gather, scatterAdd } from "./src/graph/indexing.ts";
+export {
+  type Attention,
+  attention,
+  crossEntropy,
+  gelu,
+  layerNorm,
+  logSoftmax,
+  maskedSoftmax,
+  oneHot,
+  relu,
+  softmax,
+} from "./src/graph/composite.ts";
+// The engine: differentiate, look, run.
+export { grad } from "./src/graph/grad.ts";
+export { formatGraph, toDot } from "./src/graph/print.ts";
+export { verify } from "./src/graph/verify.ts";
+export {
+  compile,
+  type CompileOptions,
+  type Feeds,
+  type Plan,
+} from "./src/run/plan.ts";
+export type { ProgramOptions, Update } from "./src/run/program.ts";
+export { Variables, type VariablesOptions } from "./src/run/variables.ts";
+export type { Precision } from "./src/run/memory.ts";

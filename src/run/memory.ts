@@ -1,0 +1,81 @@
+/**
+ * The one block of memory that the plans of a model share: variables first
+ * come, first served, then every plan's arena. A WebAssembly memory, so that
+ * compiled plans and the interpreter work in the same place.
+ */
+import type { TypedArray } from "../array.ts";
+import type { DType } from "../graph/node.ts";
+
+/** How wide a float32 node is kept. */
+export type Precision = "float32" | "float64";
+
+const PAGE = 65_536;
+const ALIGN = 16;
+
+/** The width of an element in bytes. */
+export function widthOf(dtype: DType, precision: Precision): number {
+  return dtype === "float32" && precision === "float64" ? 8 : 4;
+}
+
+/** How values given for a node are read, so that none loses digits it may keep. */
+export function feedType(
+  dtype: DType,
+  precision: Precision,
+): { dtype?: "int32" | "float64" } {
+  if (dtype === "int32") return { dtype };
+  return precision === "float64" ? { dtype: "float64" } : {};
+}
+
+/** A growing memory that is handed out from the bottom and never taken back. */
+export class Memory {
+  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  #used = 0;
+
+  /** The bytes handed out so far. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The bytes themselves; another object after each growth. */
+  get buffer(): ArrayBuffer {
+    return this.#memory.buffer as ArrayBuffer;
+  }
+
+  /**
+   * Hands out zeroed bytes.
+   *
+   * @param bytes How many.
+   * @returns Their offset, a multiple of 16.
+   * @throws {RangeError} If there is no such memory to be had.
+   */
+  reserve(bytes: number): number {
+    const offset = this.#used;
+    const end = offset + Math.ceil(bytes / ALIGN) * ALIGN;
+    const missing = Math.ceil((end - this.buffer.byteLength) / PAGE);
+    if (missing > 0) {
+      try {
+        this.#memory.grow(missing);
+      } catch {
+        throw new RangeError(
+          `Cannot reserve ${bytes} bytes beside ${offset} in use: ` +
+            `wanted at most 4 GiB in all, as the machine allows`,
+        );
+      }
+    }
+    this.#used = end;
+    return offset;
+  }
+
+  /** A view of elements; valid until the next growth. */
+  view(
+    offset: number,
+    size: number,
+    dtype: DType,
+    precision: Precision,
+  ): TypedArray {
+    if (dtype === "int32") return new Int32Array(this.buffer, offset, size);
+    return precision === "float64"
+      ? new Float64Array(this.buffer, offset, size)
+      : new Float32Array(this.buffer, offset, size);
+  }
+}

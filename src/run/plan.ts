@@ -1,0 +1,286 @@
+/**
+ * `compile`: from outputs and updates to a plan that can be run. The plan
+ * checks what it is fed and hands the work to an executor.
+ */
+import {
+  array,
+  type ArrayLike,
+  describe,
+  formatShape,
+  type NDArray,
+  sameShape,
+  type TypedArray,
+} from "../array.ts";
+import type { Node } from "../graph/node.ts";
+import { formatType } from "../graph/print.ts";
+import { verify } from "../graph/verify.ts";
+import { Interpreter } from "./interpreter.ts";
+import { feedType, type Precision } from "./memory.ts";
+import {
+  buildProgram,
+  type Executor,
+  type Location,
+  type Program,
+  type ProgramOptions,
+  type Update,
+} from "./program.ts";
+import { Variables } from "./variables.ts";
+
+/** Options of {@linkcode compile}. */
+export interface CompileOptions<K extends string = string>
+  extends ProgramOptions {
+  /** What each run returns, by name. */
+  outputs: Readonly<Record<K, Node>>;
+  /**
+   * New values of variables. All are computed from the old values, and take
+   * effect together at the end of a run.
+   */
+  updates?: readonly Update[];
+  /** Where the variables live; by default the plan has its own. */
+  variables?: Variables;
+  /** `"float64"` evaluates float32 nodes as float64; `"float32"` by default. */
+  precision?: Precision;
+}
+
+/** Values for the inputs of a plan, by name. */
+export type Feeds = Readonly<Record<string, ArrayLike>>;
+
+/**
+ * A compiled graph, made by {@linkcode compile}. `run` is the safe way: it
+ * checks, copies in and copies out. A loop that must not allocate writes into
+ * `input(name)`, calls `step()` and reads `output(name)`.
+ *
+ * @typeParam K The names of the outputs.
+ *
+ * @example Without a copy
+ * ```ts
+ * import { compile, Graph, mul } from "jsr:@weft/seq2seq";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = new Graph().input("x", [2]);
+ * const plan = compile({ outputs: { y: mul(x, 10) } });
+ * plan.input("x").set([1, 2]);
+ * plan.step();
+ * assertEquals([...plan.output("y")], [10, 20]);
+ * ```
+ */
+export interface Plan<K extends string = string> {
+  /** The variables, which may be shared with other plans. */
+  readonly variables: Variables;
+  /** The size in bytes of inputs, constants, results and intermediates. */
+  readonly arenaBytes: number;
+
+  /**
+   * Feeds the inputs, computes, and applies the updates.
+   *
+   * @param feeds One value for every input, of the input's shape.
+   * @returns A copy of every output.
+   * @throws {TypeError} If an input is missing, unknown, or of another shape;
+   * nothing has changed then.
+   * @throws {RangeError} If an int32 input holds no integers, or an index is
+   * outside its table; no variable has changed then.
+   */
+  run(feeds?: Feeds): Record<K, NDArray>;
+
+  /** Computes from the inputs as they lie in memory, and applies the updates. */
+  step(): void;
+
+  /**
+   * An input in place, to be written; valid until another plan that shares the
+   * variables is compiled.
+   *
+   * @param name The input's name.
+   * @returns Its elements.
+   * @throws {TypeError} If there is no such input.
+   */
+  input(name: string): TypedArray;
+
+  /**
+   * An output in place, to be read; valid until the next step.
+   *
+   * @param name The output's name.
+   * @returns Its elements.
+   * @throws {TypeError} If there is no such output.
+   */
+  output(name: K): TypedArray;
+}
+
+/** A program with its executor. */
+class ProgramPlan<K extends string> implements Plan<K> {
+  readonly variables: Variables;
+  readonly arenaBytes: number;
+  readonly #program: Program;
+  readonly #executor: Executor;
+  readonly #views = new Map<Location, TypedArray>();
+
+  constructor(program: Program, executor: Executor, variables: Variables) {
+    this.#program = program;
+    this.#executor = executor;
+    this.variables = variables;
+    this.arenaBytes = program.arenaBytes;
+  }
+
+  run(feeds: Feeds = {}): Record<K, NDArray> {
+    const values = this.#check(feeds);
+    for (const [name, { data }] of values) this.input(name).set(data);
+    this.step();
+    const results = [...this.#program.outputs].map(([name, { shape }]) => [
+      name,
+      { data: this.output(name as K).slice(), shape },
+    ]);
+    return Object.fromEntries(results);
+  }
+
+  step(): void {
+    this.#executor.step();
+  }
+
+  input(name: string): TypedArray {
+    const location = this.#program.inputs.get(name);
+    if (location) return this.#view(location);
+    throw new TypeError(`Cannot feed "${name}": ${this.#wanted()}`);
+  }
+
+  output(name: K): TypedArray {
+    const location = this.#program.outputs.get(name);
+    if (location) return this.#view(location);
+    throw new TypeError(
+      `Cannot read output "${name}": the plan has ` +
+        [...this.#program.outputs.keys()].map((key) => `"${key}"`).join(", "),
+    );
+  }
+
+  #view(location: Location): TypedArray {
+    const { memory, precision } = this.#program;
+    const known = this.#views.get(location);
+    if (known && known.buffer === memory.buffer) return known;
+    const { offset, size, dtype } = location;
+    const view = memory.view(offset, size, dtype, precision);
+    this.#views.set(location, view);
+    return view;
+  }
+
+  #check(feeds: Feeds): [string, NDArray][] {
+    const { inputs } = this.#program;
+    for (const name of Object.keys(feeds)) {
+      if (!inputs.has(name)) {
+        throw new TypeError(`Cannot feed "${name}": ${this.#wanted()}`);
+      }
+    }
+    return [...inputs].map(([name, { shape, dtype }]) => {
+      const given = feeds[name];
+      if (given === undefined) {
+        throw new TypeError(`Cannot run without input "${name}"`);
+      }
+      const type = { name, ...feedType(dtype, this.#program.precision) };
+      const flat = ArrayBuffer.isView(given);
+      const value = array(given, flat ? { ...type, shape } : type);
+      if (!sameShape(value.shape, shape)) {
+        throw new TypeError(
+          `Cannot feed "${name}" shape ${formatShape(value.shape)}: ` +
+            `wanted ${formatShape(shape)}`,
+        );
+      }
+      return [name, value];
+    });
+  }
+
+  #wanted(): string {
+    const names = [...this.#program.inputs.keys()].map((name) => `"${name}"`);
+    return `the plan has ${names.join(", ") || "no inputs"}`;
+  }
+}
+
+/**
+ * Compiles a graph: decides the order of work and the place of every value,
+ * once, for any number of runs.
+ *
+ * @param options What to compute, what to update, and how.
+ * @returns The plan.
+ * @throws {TypeError} If outputs and updates do not belong to one graph, an
+ * update's target is no variable, is updated twice or has another type than
+ * its new value, or shared variables differ from those of the graph.
+ *
+ * @example A counter
+ * ```ts
+ * import { add, compile, Graph, toNested } from "jsr:@weft/seq2seq";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const count = new Graph().variable("count", 0);
+ * const next = add(count, 1);
+ * const plan = compile({ outputs: { next }, updates: [[count, next]] });
+ * plan.run();
+ * assertEquals(toNested(plan.run().next), 2);
+ * ```
+ */
+export function compile<K extends string>(
+  options: CompileOptions<K>,
+): Plan<K> {
+  const { outputs, updates = [] } = options;
+  const variables = options.variables ??
+    new Variables({ precision: options.precision ?? "float32" });
+  if (options.precision && options.precision !== variables.precision) {
+    throw new TypeError(
+      `Cannot compile for ${options.precision}: the variables are kept in ` +
+        variables.precision,
+    );
+  }
+  checkNodes(outputs, updates);
+  checkUpdates(updates);
+  verify([...Object.values<Node>(outputs), ...updates.flat()]);
+  const program = buildProgram(outputs, updates, variables, options);
+  return new ProgramPlan<K>(program, new Interpreter(program), variables);
+}
+
+function checkNodes(
+  outputs: Readonly<Record<string, Node>>,
+  updates: readonly Update[],
+): void {
+  const named: (readonly [string, Node])[] = [
+    ...Object.entries(outputs).map(([k, v]) => [`output "${k}"`, v] as const),
+    ...updates.flatMap(([target, value], at) => [
+      [`the target of update ${at}`, target] as const,
+      [`the value of update ${at}`, value] as const,
+    ]),
+  ];
+  if (named.length === 0) {
+    throw new TypeError("Cannot compile nothing: wanted outputs or updates");
+  }
+  for (const [name, node] of named) {
+    if (typeof node !== "object" || node === null || !("graph" in node)) {
+      throw new TypeError(
+        `Cannot compile ${name}: found ${describe(node)}, wanted a node`,
+      );
+    }
+    if (node.graph !== named[0]![1].graph) {
+      throw new TypeError(
+        `Cannot compile ${name}: it belongs to another graph than ` +
+          named[0]![0],
+      );
+    }
+  }
+}
+
+function checkUpdates(updates: readonly Update[]): void {
+  const seen = new Set<Node>();
+  for (const [target, value] of updates) {
+    if (target.op !== "variable") {
+      throw new TypeError(
+        `Cannot update ${target.op} (node ${target.id}): wanted a variable`,
+      );
+    }
+    const { name } = target.attrs;
+    if (seen.has(target)) {
+      throw new TypeError(`Cannot update variable "${name}" twice in one run`);
+    }
+    seen.add(target);
+    if (
+      target.dtype !== value.dtype || !sameShape(target.shape, value.shape)
+    ) {
+      throw new TypeError(
+        `Cannot update variable "${name}", ${formatType(target)}, with ` +
+          formatType(value),
+      );
+    }
+  }
+}
