@@ -5,7 +5,27 @@
  * @module
  */
 
+// Data.
+export {
+  type CopyTaskData,
+  type CopyTaskOptions,
+  generateCopyTaskData,
+} from "./src/data/copy_task.ts";
 export { Random, type RandomState } from "./src/random.ts";
+// The model.
+export { scaledDotProductAttention } from "./src/nn/attention.ts";
+export {
+  DivergenceError,
+  type EpochReport,
+  type EvaluateOptions,
+  type Evaluation,
+  Seq2SeqAttentionModel,
+  type Seq2SeqOptions,
+  type StepReport,
+  type TrainHistory,
+  type TrainOptions,
+} from "./src/nn/model.ts";
+export type { ParameterName, Seq2SeqSizes } from "./src/nn/seq2seq.ts";
 // Arrays.
 export {
   array,
@@ -89,3 +109,5 @@ export {
 export type { ProgramOptions, Update } from "./src/run/program.ts";
 export { Variables, type VariablesOptions } from "./src/run/variables.ts";
 export type { Precision } from "./src/run/memory.ts";
+export { adam, type AdamOptions } from "./src/nn/adam.ts";
+export { lecunUniform, normal, zeros } from "./src/nn/init.ts";

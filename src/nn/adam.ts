@@ -1,0 +1,144 @@
+/**
+ * The Adam optimiser (Kingma and Ba 2015, algorithm 1) as graph, so that a
+ * whole training step is one plan.
+ */
+import {
+  abs,
+  add,
+  div,
+  less,
+  mul,
+  type Operand,
+  select,
+  sqrt,
+  sub,
+} from "../graph/elementwise.ts";
+import { grad } from "../graph/grad.ts";
+import type { Graph, Node, NodeOf } from "../graph/node.ts";
+import type { Update } from "../run/program.ts";
+import { zeros } from "./init.ts";
+
+/** Options of {@linkcode adam}. */
+export interface AdamOptions {
+  /** The step size: a number, or a node such as an input. */
+  learningRate: Operand;
+  /** The decay of the first moment; 0.9 by default. */
+  beta1?: number;
+  /** The decay of the second moment; 0.999 by default. */
+  beta2?: number;
+  /** Added to the root of the second moment; 1e-8 by default. */
+  epsilon?: number;
+}
+
+/** Smaller moments become 0, see {@linkcode adam}. */
+const NEGLIGIBLE = 1e-30;
+
+/**
+ * The updates of one Adam step, as PyTorch takes it: epsilon outside the root,
+ * both moments corrected for their start at 0. Its state is variables of the
+ * graph, named `adam.…`. Moments below 1e-30 are set to 0: WebAssembly cannot
+ * flush denormals, and the moments of what gets no gradient any more would
+ * decay into them and slow every step.
+ *
+ * @param loss float32, one element.
+ * @param parameters Variables that the loss depends on.
+ * @param options Step size and decays.
+ * @returns The updates, for `compile({ updates })`.
+ * @throws {TypeError} If a parameter is no variable.
+ * @throws {RangeError} If the loss does not depend on a parameter, or a decay
+ * is not in [0, 1).
+ *
+ * @example Fitting one number
+ * ```ts
+ * import { adam, compile, Graph, mul, sub } from "jsr:@weft/seq2seq";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const x = graph.variable("x", 0);
+ * const error = sub(x, 3);
+ * const plan = compile({
+ *   outputs: {},
+ *   updates: adam(mul(error, error), [x], { learningRate: 0.1 }),
+ * });
+ * for (let step = 0; step < 300; step++) plan.run();
+ * assertAlmostEquals(plan.variables.get("x").data[0]!, 3, 1e-2);
+ * ```
+ */
+export function adam(
+  loss: Node,
+  parameters: readonly Node[],
+  options: AdamOptions,
+): Update[] {
+  const { graph } = loss;
+  for (const parameter of parameters) {
+    if (parameter.op === "variable") continue;
+    throw new TypeError(
+      `Cannot optimise ${parameter.op} (node ${parameter.id}): ` +
+        `wanted a variable`,
+    );
+  }
+  for (const name of ["beta1", "beta2"] as const) {
+    const decay = options[name] ?? 0;
+    if (decay >= 0 && decay < 1) continue;
+    throw new RangeError(
+      `Cannot use ${name} = ${decay}: wanted a number in [0, 1)`,
+    );
+  }
+  return graph.scope("adam", () => {
+    const gradients = grad(loss, parameters);
+    return updatesOf(graph, parameters, gradients, options);
+  });
+}
+
+function updatesOf(
+  graph: Graph,
+  parameters: readonly Node[],
+  gradients: readonly Node[],
+  options: AdamOptions,
+): Update[] {
+  const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const [correct1, next1] = correction(graph, "adam.correction1", beta1);
+  const [correct2, next2] = correction(graph, "adam.correction2", beta2);
+  // All first moments, then all second ones: each kind one contiguous block.
+  const firsts = parameters.map((p) => momentOf(graph, "adam.m", p));
+  const seconds = parameters.map((p) => momentOf(graph, "adam.v", p));
+  const updates: Update[] = [[correct1, next1], [correct2, next2]];
+  const rate = div(learningRate, next1);
+  for (const [at, parameter] of parameters.entries()) {
+    const gradient = gradients[at]!;
+    const squared = mul(gradient, gradient);
+    const first = decay(firsts[at]!, gradient, beta1);
+    const second = decay(seconds[at]!, squared, beta2);
+    const scale = add(sqrt(div(second, next2)), epsilon);
+    updates.push(
+      [firsts[at]!, first],
+      [seconds[at]!, second],
+      [parameter, sub(parameter, div(mul(first, rate), scale))],
+    );
+  }
+  return updates;
+}
+
+/**
+ * 1 - beta^t by the recurrence c' = beta c + (1 - beta): in float32 the power
+ * itself would lose the digits that matter while t is small.
+ */
+function correction(
+  graph: Graph,
+  name: string,
+  beta: number,
+): [variable: Node, next: Node] {
+  const variable = graph.variable(name, 0);
+  return [variable, add(mul(variable, beta), 1 - beta)];
+}
+
+function momentOf(graph: Graph, prefix: string, parameter: Node): Node {
+  // Checked before; this tells TypeScript.
+  const { attrs: { name } } = parameter as NodeOf<"variable">;
+  return graph.variable(`${prefix}.${name}`, zeros(parameter.shape));
+}
+
+function decay(moment: Node, value: Node, beta: number): Node {
+  const next = add(mul(moment, beta), mul(value, 1 - beta));
+  return select(less(abs(next), NEGLIGIBLE), 0, next);
+}

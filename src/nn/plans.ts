@@ -1,0 +1,183 @@
+/**
+ * The plans of one model: each is compiled when first needed, for one batch
+ * size, and all share the model's variables.
+ */
+import type { NDArray } from "../array.ts";
+import { sum } from "../graph/broadcast.ts";
+import { reshape } from "../graph/movement.ts";
+import { gather } from "../graph/indexing.ts";
+import { Graph, type Node } from "../graph/node.ts";
+import { argmax, mean } from "../graph/reduce.ts";
+import { compile, type Plan } from "../run/plan.ts";
+import type { Variables } from "../run/variables.ts";
+import { adam } from "./adam.ts";
+import { zeros } from "./init.ts";
+import {
+  declareParameters,
+  decode,
+  encode,
+  type ParameterName,
+  type Parameters,
+  score,
+  type Seq2SeqSizes,
+  teacherForced,
+} from "./seq2seq.ts";
+
+/** A training step: outputs are computed before the update. */
+export type TrainPlan = Plan<"loss" | "accuracy">;
+/** Sums over the tokens of each sequence. */
+export type EvaluatePlan = Plan<"loss" | "correct">;
+
+/** The plans of greedy prediction for one batch size. */
+export interface PredictPlans {
+  /** Puts keys and values of the sources into variables. */
+  readonly encode: Plan<never>;
+  /** Decodes one position and keeps its tokens for the next. */
+  readonly step: Plan<"tokens">;
+  /** The variable that holds the tokens before the step's position. */
+  readonly tokens: string;
+}
+
+/** Compiles and keeps the plans of one model. */
+export class Plans {
+  readonly #sizes: Seq2SeqSizes;
+  readonly #variables: Variables;
+  readonly #initial: (name: ParameterName) => NDArray;
+  readonly #train = new Map<number, TrainPlan>();
+  readonly #evaluate = new Map<number, EvaluatePlan>();
+  readonly #attention = new Map<number, Plan<"weights">>();
+  readonly #predict = new Map<number, PredictPlans>();
+
+  /**
+   * @param sizes The model's sizes.
+   * @param variables Where parameters and optimiser state live.
+   * @param initial The first value of each parameter.
+   */
+  constructor(
+    sizes: Seq2SeqSizes,
+    variables: Variables,
+    initial: (name: ParameterName) => NDArray,
+  ) {
+    this.#sizes = sizes;
+    this.#variables = variables;
+    this.#initial = initial;
+  }
+
+  /** Inputs: source (B, S), target (B, T), learning_rate. */
+  train(batch: number): TrainPlan {
+    return remember(this.#train, batch, () => {
+      const { parameters, source, target } = this.#define(batch);
+      const { graph } = source;
+      const learningRate = graph.input("learning_rate", []);
+      const { logits } = teacherForced(parameters, source, target);
+      const perToken = score(logits, target);
+      const loss = mean(perToken.loss);
+      const updates = adam(loss, Object.values(parameters), { learningRate });
+      const outputs = { loss, accuracy: mean(perToken.correct) };
+      return compile({ outputs, updates, variables: this.#variables });
+    });
+  }
+
+  /** Inputs: source (B, S), target (B, T). */
+  evaluate(batch: number): EvaluatePlan {
+    return remember(this.#evaluate, batch, () => {
+      const { parameters, source, target } = this.#define(batch);
+      const { logits } = teacherForced(parameters, source, target);
+      const { loss, correct } = score(logits, target);
+      const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
+      return compile({ outputs, variables: this.#variables });
+    });
+  }
+
+  /** Inputs: source (B, S), target (B, T). */
+  attention(batch: number): Plan<"weights"> {
+    return remember(this.#attention, batch, () => {
+      const { parameters, source, target } = this.#define(batch);
+      const { weights } = teacherForced(parameters, source, target);
+      return compile({ outputs: { weights }, variables: this.#variables });
+    });
+  }
+
+  /** Inputs: source (B, S) to encode; position (1) to each step. */
+  predict(batch: number): PredictPlans {
+    return remember(this.#predict, batch, () => {
+      const { srcLength, dK, dV } = this.#sizes;
+      const prefix = `predict.${batch}`;
+      const state = (graph: Graph) => ({
+        keys: graph.variable(`${prefix}.keys`, zeros([batch, srcLength, dK])),
+        values: graph.variable(
+          `${prefix}.values`,
+          zeros([batch, srcLength, dV]),
+        ),
+      });
+      return {
+        encode: this.#encodePlan(batch, state),
+        step: this.#stepPlan(batch, state, `${prefix}.tokens`),
+        tokens: `${prefix}.tokens`,
+      };
+    });
+  }
+
+  #encodePlan(
+    batch: number,
+    state: (graph: Graph) => { keys: Node; values: Node },
+  ): Plan<never> {
+    const { parameters, source } = this.#define(batch);
+    const encoded = encode(parameters, source);
+    const { keys, values } = state(source.graph);
+    return compile<never>({
+      outputs: {},
+      updates: [[keys, encoded.keys], [values, encoded.values]],
+      variables: this.#variables,
+    });
+  }
+
+  #stepPlan(
+    batch: number,
+    state: (graph: Graph) => { keys: Node; values: Node },
+    name: string,
+  ): Plan<"tokens"> {
+    const graph = new Graph();
+    const parameters = declareParameters(graph, this.#initial);
+    const tokens = graph.variable(name, new Int32Array(batch), "int32");
+    const position = graph.input("position", [1], "int32");
+    const { logits } = decode(
+      parameters,
+      reshape(tokens, [batch, 1]),
+      gather(parameters.target_position, position),
+      state(graph),
+    );
+    const next = reshape(argmax(logits, [-1]), [batch]);
+    return compile({
+      outputs: { tokens: next },
+      updates: [[tokens, next]],
+      variables: this.#variables,
+    });
+  }
+
+  #define(batch: number): {
+    parameters: Parameters<Node>;
+    source: Node;
+    target: Node;
+  } {
+    const { srcLength, tgtLength } = this.#sizes;
+    const graph = new Graph();
+    return {
+      parameters: declareParameters(graph, this.#initial),
+      source: graph.input("source", [batch, srcLength], "int32"),
+      target: graph.input("target", [batch, tgtLength], "int32"),
+    };
+  }
+}
+
+function remember<T>(
+  plans: Map<number, T>,
+  batch: number,
+  make: () => T,
+): T {
+  const known = plans.get(batch);
+  if (known !== undefined) return known;
+  const made = make();
+  plans.set(batch, made);
+  return made;
+}

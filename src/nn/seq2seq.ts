@@ -1,0 +1,234 @@
+/**
+ * The attention sequence-to-sequence model as graph: its parameters, encoder,
+ * decoder, loss. Training it and asking it is the model's business.
+ *
+ * B batch, S source length, T target length, V vocabulary, D model width.
+ */
+import { type NDArray, sizeOf } from "../array.ts";
+import { attention, crossEntropy } from "../graph/composite.ts";
+import { add, equal, tanh, toFloat } from "../graph/elementwise.ts";
+import { gather } from "../graph/indexing.ts";
+import { matmul } from "../graph/einsum.ts";
+import { concatenate, slice } from "../graph/movement.ts";
+import type { Graph, Node } from "../graph/node.ts";
+import { broadcast } from "../graph/broadcast.ts";
+import { argmax } from "../graph/reduce.ts";
+import type { Random } from "../random.ts";
+import { lecunUniform, normal, zeros } from "./init.ts";
+
+/** The sizes that make a model. */
+export interface Seq2SeqSizes {
+  /** V: tokens are 0 to V - 1. */
+  readonly vocabSize: number;
+  /** S: tokens in a source sequence. */
+  readonly srcLength: number;
+  /** T: tokens in a target sequence. */
+  readonly tgtLength: number;
+  /** D: the width of embeddings and states. */
+  readonly dModel: number;
+  /** The width of queries and keys. */
+  readonly dK: number;
+  /** The width of values. */
+  readonly dV: number;
+}
+
+/** The parameters by name. */
+export type Parameters<T> = Readonly<Record<ParameterName, T>>;
+
+/** The names of the parameters. */
+export type ParameterName =
+  | "source_embedding"
+  | "source_position"
+  | "target_embedding"
+  | "target_position"
+  | "query_projection"
+  | "key_projection"
+  | "value_projection"
+  | "attention_combine"
+  | "attention_combine_bias"
+  | "output_projection"
+  | "output_bias";
+
+/** The parameters, in the order in which they are initialised. */
+export const PARAMETER_NAMES: readonly ParameterName[] = [
+  "source_embedding",
+  "source_position",
+  "target_embedding",
+  "target_position",
+  "query_projection",
+  "key_projection",
+  "value_projection",
+  "attention_combine",
+  "attention_combine_bias",
+  "output_projection",
+  "output_bias",
+];
+
+/** The shape of every parameter. */
+export function parameterShapes(
+  sizes: Seq2SeqSizes,
+): Parameters<readonly number[]> {
+  const { vocabSize, srcLength, tgtLength, dModel, dK, dV } = sizes;
+  return {
+    source_embedding: [vocabSize, dModel],
+    source_position: [srcLength, dModel],
+    // One row more: token V begins every target.
+    target_embedding: [vocabSize + 1, dModel],
+    target_position: [tgtLength, dModel],
+    query_projection: [dModel, dK],
+    key_projection: [dModel, dK],
+    value_projection: [dModel, dV],
+    attention_combine: [dV + dModel, dModel],
+    attention_combine_bias: [dModel],
+    output_projection: [dModel, vocabSize],
+    output_bias: [vocabSize],
+  };
+}
+
+/** Something for every parameter. */
+export function mapParameters<T>(
+  make: (name: ParameterName) => T,
+): Parameters<T> {
+  const entries = PARAMETER_NAMES.map((name) => [name, make(name)] as const);
+  return Object.fromEntries(entries) as unknown as Parameters<T>;
+}
+
+/** First values: embeddings and positions normal, biases zero. */
+export function initialParameters(
+  sizes: Seq2SeqSizes,
+  random: Random,
+): Parameters<NDArray<Float32Array>> {
+  const shapes = parameterShapes(sizes);
+  return mapParameters((name) => {
+    const shape = shapes[name];
+    if (name.endsWith("bias")) return zeros(shape);
+    if (/embedding|position/.test(name)) return normal(shape, 0.5, random);
+    return lecunUniform(shape, random);
+  });
+}
+
+/** Keys (B, S, d_k) and values (B, S, d_v) of the encoded source. */
+export interface Encoded {
+  /** What queries are compared with. */
+  readonly keys: Node;
+  /** What is averaged. */
+  readonly values: Node;
+}
+
+/**
+ * Encodes source tokens.
+ *
+ * @param p The parameters.
+ * @param source int32 (B, S).
+ * @returns Keys and values.
+ */
+export function encode(p: Parameters<Node>, source: Node): Encoded {
+  return source.graph.scope("encoder", () => {
+    const states = add(gather(p.source_embedding, source), p.source_position);
+    return {
+      keys: matmul(states, p.key_projection),
+      values: matmul(states, p.value_projection),
+    };
+  });
+}
+
+/** What the decoder gives. */
+export interface Decoded {
+  /** (B, T, V), not normalised. */
+  readonly logits: Node;
+  /** (B, T, S): the attention weights. */
+  readonly weights: Node;
+}
+
+/**
+ * Decodes with the tokens so far given: all at once in training, one at a time
+ * in prediction.
+ *
+ * @param p The parameters.
+ * @param tokens int32 (B, T): the token before each predicted one.
+ * @param positions (T, D): the rows of `target_position` for these tokens.
+ * @param encoded Keys and values.
+ * @returns Logits and attention weights.
+ */
+export function decode(
+  p: Parameters<Node>,
+  tokens: Node,
+  positions: Node,
+  encoded: Encoded,
+): Decoded {
+  return tokens.graph.scope("decoder", () => {
+    const states = add(gather(p.target_embedding, tokens), positions);
+    const query = matmul(states, p.query_projection);
+    const { output: context, weights } = tokens.graph.scope(
+      "attention",
+      () => attention(query, encoded.keys, encoded.values),
+    );
+    // Luong et al. 2015, eq. 5.
+    const both = concatenate([context, states]);
+    const combined = tanh(
+      add(matmul(both, p.attention_combine), p.attention_combine_bias),
+    );
+    const logits = add(matmul(combined, p.output_projection), p.output_bias);
+    return { logits, weights };
+  });
+}
+
+/**
+ * The whole model with teacher forcing: each prediction sees the true tokens
+ * before it, the first one the token V alone.
+ *
+ * @param p The parameters.
+ * @param source int32 (B, S).
+ * @param target int32 (B, T).
+ * @returns Logits and attention weights.
+ */
+export function teacherForced(
+  p: Parameters<Node>,
+  source: Node,
+  target: Node,
+): Decoded {
+  const [batch, length] = target.shape as [number, number];
+  const vocabSize = p.output_bias.shape[0]!;
+  const begin = target.graph.constant(vocabSize, "int32");
+  const before = concatenate([
+    broadcast(begin, [batch, 1]),
+    slice(target, [0, 0], [batch, length - 1]),
+  ], 1);
+  return decode(p, before, p.target_position, encode(p, source));
+}
+
+/** How good predictions are, token by token. */
+export interface Score {
+  /** (B, T): the cross-entropy in nats. */
+  readonly loss: Node;
+  /** (B, T): 1 where the likeliest token is the target, else 0; float32. */
+  readonly correct: Node;
+}
+
+/**
+ * Compares logits with targets.
+ *
+ * @param logits (B, T, V).
+ * @param target int32 (B, T).
+ * @returns Loss and correctness of every token.
+ */
+export function score(logits: Node, target: Node): Score {
+  return logits.graph.scope("score", () => ({
+    loss: crossEntropy(logits, target),
+    correct: toFloat(equal(argmax(logits, [-1]), target)),
+  }));
+}
+
+/** How many numbers the parameters of a model are. */
+export function parameterCount(sizes: Seq2SeqSizes): number {
+  return Object.values(parameterShapes(sizes))
+    .reduce((total, shape) => total + sizeOf(shape), 0);
+}
+
+/** Declares the parameters as variables of a graph. */
+export function declareParameters(
+  graph: Graph,
+  initial: (name: ParameterName) => NDArray,
+): Parameters<Node> {
+  return mapParameters((name) => graph.variable(name, initial(name)));
+}
