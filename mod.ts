@@ -1,9 +1,61 @@
 /**
  * Attention sequence-to-sequence models on a small define-then-run graph
- * engine.
+ * engine: build a graph once, differentiate it, compile it, run it.
+ *
+ * @example Train a model to copy
+ * ```ts
+ * import {
+ *   generateCopyTaskData,
+ *   Seq2SeqAttentionModel,
+ * } from "jsr:@weft/seq2seq";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sizes = { vocabSize: 4, srcLength: 3, tgtLength: 3 };
+ * const data = generateCopyTaskData({ ...sizes, nSamples: 64, randomSeed: 1 });
+ * const model = new Seq2SeqAttentionModel({
+ *   ...sizes,
+ *   dModel: 16,
+ *   dK: 16,
+ *   dV: 16,
+ * });
+ * const { loss } = await model.train(data.xSrc, data.xTgt, {
+ *   epochs: 2,
+ *   learningRate: 0.01,
+ *   batchSize: 16,
+ * });
+ * assertEquals(loss.length, 2);
+ * ```
  *
  * @module
  */
+
+import { main } from "./src/main.ts";
+
+// The runner.
+export { main };
+export { AttentionRunner } from "./src/runner/runner.ts";
+export type { RunOptions } from "./src/runner/experiment.ts";
+export {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  type DataConfig,
+  DEFAULT_CONFIG,
+  type LoggingConfig,
+  type LogLevel,
+  type ModelConfig,
+  type PartialConfig,
+  type TrainingConfig,
+} from "./src/runner/config_types.ts";
+export type {
+  EnvironmentResults,
+  HistoryResults,
+  Results,
+  RunStatus,
+  TestResults,
+  TimingResults,
+  TrainResults,
+} from "./src/runner/results.ts";
 
 // Data.
 export {
@@ -12,6 +64,7 @@ export {
   generateCopyTaskData,
 } from "./src/data/copy_task.ts";
 export { Random, type RandomState } from "./src/random.ts";
+
 // The model.
 export { scaledDotProductAttention } from "./src/nn/attention.ts";
 export {
@@ -26,6 +79,7 @@ export {
   type TrainOptions,
 } from "./src/nn/model.ts";
 export type { ParameterName, Seq2SeqSizes } from "./src/nn/seq2seq.ts";
+
 // Arrays.
 export {
   array,
@@ -36,6 +90,7 @@ export {
   toNested,
   type TypedArray,
 } from "./src/array.ts";
+
 // The engine: define.
 export {
   type DType,
@@ -96,6 +151,7 @@ export {
   relu,
   softmax,
 } from "./src/graph/composite.ts";
+
 // The engine: differentiate, look, run.
 export { grad } from "./src/graph/grad.ts";
 export { formatGraph, toDot } from "./src/graph/print.ts";
@@ -111,3 +167,5 @@ export { Variables, type VariablesOptions } from "./src/run/variables.ts";
 export type { Precision } from "./src/run/memory.ts";
 export { adam, type AdamOptions } from "./src/nn/adam.ts";
 export { lecunUniform, normal, zeros } from "./src/nn/init.ts";
+
+if (import.meta.main) Deno.exitCode = await main();

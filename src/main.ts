@@ -1,0 +1,57 @@
+/**
+ * The command line: arguments in, exit code out. What it does is done by the
+ * runner. The names that a program needs to do the same are exported beside it.
+ */
+
+import { HELP, parseCommandLine, UsageError } from "./runner/command_line.ts";
+import { ConfigError } from "./runner/config_types.ts";
+import { OutputError } from "./runner/output.ts";
+import { runCommand } from "./runner/run_command.ts";
+import { writeToStderr, writeToStdout } from "./runner/streams.ts";
+import { VERSION } from "./version.ts";
+
+export { generateCopyTaskData } from "./data/copy_task.ts";
+export { scaledDotProductAttention } from "./nn/attention.ts";
+export { Seq2SeqAttentionModel } from "./nn/model.ts";
+export { AttentionRunner } from "./runner/runner.ts";
+
+/**
+ * Runs the command line. Results go to the file of `--output` or to standard
+ * output, everything else to standard error; SIGINT and SIGTERM are handled
+ * while a run is under way.
+ *
+ * @param args The arguments, by default those of the process.
+ * @returns The exit code: 0 done, 1 the run failed or diverged, 2 wrong usage,
+ * configuration or output place, 130 and 143 interrupted by SIGINT and SIGTERM.
+ * It never rejects, and leaves exiting to the caller.
+ *
+ * @example A mistake in the arguments
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "jsr:@weft/seq2seq";
+ *
+ * assertEquals(await main(["--confg", "a.yaml"]), 2);
+ * ```
+ */
+export async function main(
+  args: readonly string[] = Deno.args,
+): Promise<number> {
+  try {
+    const command = parseCommandLine(args);
+    switch (command.kind) {
+      case "help":
+        await writeToStdout(HELP);
+        return 0;
+      case "version":
+        await writeToStdout(`weft ${VERSION}\n`);
+        return 0;
+      case "run":
+        return await runCommand(command);
+    }
+  } catch (error) {
+    writeToStderr(`error: ${error instanceof Error ? error.message : error}\n`);
+    const isMisuse = error instanceof UsageError ||
+      error instanceof ConfigError || error instanceof OutputError;
+    return isMisuse ? 2 : 1;
+  }
+}

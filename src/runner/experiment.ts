@@ -1,0 +1,245 @@
+/**
+ * One run from a configuration to its results: generate, build, train, test.
+ * It reads no configuration and writes no results.
+ */
+
+import { type CopyTaskData, generateCopyTaskData } from "../data/copy_task.ts";
+import {
+  DivergenceError,
+  type EpochReport,
+  Seq2SeqAttentionModel,
+  type StepReport,
+} from "../nn/model.ts";
+import { deriveSeed } from "../random.ts";
+import type { Config, TrainingConfig } from "./config_types.ts";
+import { History } from "./history.ts";
+import type { Logger } from "./logging.ts";
+import { Progress } from "./progress.ts";
+import {
+  buildResults,
+  type Results,
+  type RunStatus,
+  type TestResults,
+} from "./results.ts";
+
+/** Options of a run. */
+export interface RunOptions {
+  /** Ends the run early: between two steps, with what there is by then. */
+  readonly signal?: AbortSignal;
+  /** Called after every step. */
+  readonly onStep?: (report: StepReport) => void;
+  /** Called after every epoch. */
+  readonly onEpoch?: (report: EpochReport) => void;
+}
+
+/**
+ * Runs a configuration. The streams of `data.random_seed` are "train" and
+ * "test" for the data; the model is given the seed itself and has its own.
+ *
+ * @param config A complete configuration.
+ * @param log Where messages and progress go.
+ * @param options Signal and callbacks.
+ * @returns The results, also where the signal or a loss that is not finite has
+ * ended the run.
+ */
+export async function runExperiment(
+  config: Config,
+  log: Logger,
+  options: RunOptions = {},
+): Promise<Results> {
+  log.debug(`Configuration: ${JSON.stringify(config)}`);
+  const clock = new Stopwatch();
+  const train = generate(config, "train", config.data.n_samples);
+  const test = generate(config, "test", config.data.n_test);
+  const data = clock.lap();
+  const model = buildModel(config);
+  const build = clock.lap();
+  const training = await trainModel(model, config, train, log, options);
+  const trained = clock.lap();
+  const { status, result } = training.status === "completed"
+    ? await testModel(model, test, options.signal)
+    : { status: training.status, result: undefined };
+  const evaluate = clock.lap();
+  const { history } = training;
+  describeEnd(status, result, history, log);
+  return buildResults({
+    status,
+    config,
+    history,
+    test: result,
+    timing: {
+      data,
+      build,
+      train: trained,
+      evaluate,
+      total: clock.total(),
+      steps_per_second: history.steps === 0
+        ? null
+        : round(history.steps / trained),
+    },
+  });
+}
+
+function generate(
+  { data }: Config,
+  stream: "train" | "test",
+  nSamples: number,
+): CopyTaskData {
+  return generateCopyTaskData({
+    nSamples,
+    srcLength: data.src_length,
+    tgtLength: data.tgt_length,
+    vocabSize: data.vocab_size,
+    randomSeed: deriveSeed(data.random_seed, stream),
+  });
+}
+
+function buildModel({ data, model }: Config): Seq2SeqAttentionModel {
+  return new Seq2SeqAttentionModel({
+    vocabSize: data.vocab_size,
+    srcLength: data.src_length,
+    tgtLength: data.tgt_length,
+    dModel: model.d_model,
+    dK: model.d_k,
+    dV: model.d_v,
+    randomSeed: data.random_seed,
+  });
+}
+
+async function trainModel(
+  model: Seq2SeqAttentionModel,
+  { data, training }: Config,
+  { xSrc, xTgt }: CopyTaskData,
+  log: Logger,
+  { signal, onStep, onEpoch }: RunOptions,
+): Promise<{ status: RunStatus; history: History }> {
+  const { n_samples } = data;
+  const { epochs, batch_size } = training;
+  const steps = epochs * Math.ceil(n_samples / batch_size);
+  announce(n_samples, training, steps, log);
+  const history = new History(n_samples, batch_size);
+  const progress = training.verbose
+    ? new Progress(log, { epochs, steps })
+    : undefined;
+  try {
+    await model.train(xSrc, xTgt, {
+      epochs,
+      batchSize: batch_size,
+      learningRate: training.learning_rate,
+      threads: training.threads,
+      onStep(report) {
+        history.addStep(report);
+        progress?.step(report.epoch, report);
+        onStep?.(report);
+      },
+      onEpoch(report) {
+        history.addEpoch(report);
+        progress?.epoch(report.epoch, report);
+        onEpoch?.(report);
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return { status: "completed", history };
+  } catch (error) {
+    if (isAbort(error, signal)) {
+      history.endEarly();
+      return { status: "interrupted", history };
+    }
+    if (!(error instanceof DivergenceError)) throw error;
+    log.error(
+      `${error.message} (training.learning_rate is ${training.learning_rate})`,
+    );
+    // The step that failed has no accuracy to report, but it must show.
+    history.addStep({ loss: error.loss, accuracy: NaN });
+    history.endEarly();
+    return { status: "diverged", history };
+  } finally {
+    progress?.finish();
+  }
+}
+
+function announce(
+  n_samples: number,
+  { epochs, batch_size }: TrainingConfig,
+  steps: number,
+  log: Logger,
+): void {
+  if (batch_size > n_samples) {
+    log.warn(
+      `training.batch_size is ${batch_size}, but data.n_samples only ` +
+        `${n_samples}: every step trains on all data as one partial batch`,
+    );
+  }
+  log.info(
+    `Training on ${n_samples} sequences for ${epochs} epochs, ${steps} steps ` +
+      `in all`,
+  );
+}
+
+/** Whether the signal is why something failed. */
+function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal !== undefined && signal.aborted && error === signal.reason;
+}
+
+async function testModel(
+  model: Seq2SeqAttentionModel,
+  { xSrc, xTgt }: CopyTaskData,
+  signal: AbortSignal | undefined,
+): Promise<{ status: RunStatus; result: TestResults | undefined }> {
+  try {
+    const { loss, accuracy, sequenceAccuracy } = await model.evaluate(
+      xSrc,
+      xTgt,
+      { sequenceAccuracy: true, ...(signal === undefined ? {} : { signal }) },
+    );
+    const sequence_accuracy = sequenceAccuracy ?? null;
+    return {
+      status: "completed",
+      result: { loss, accuracy, sequence_accuracy },
+    };
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    return { status: "interrupted", result: undefined };
+  }
+}
+
+function describeEnd(
+  status: RunStatus,
+  test: TestResults | undefined,
+  history: History,
+  log: Logger,
+): void {
+  if (status === "interrupted") {
+    log.warn(`Interrupted after ${history.steps} steps`);
+  }
+  if (test === undefined) return;
+  const { loss, accuracy, sequence_accuracy } = test;
+  log.info(
+    `Test loss ${loss?.toFixed(4)}, accuracy ${accuracy?.toFixed(4)}, ` +
+      `sequence accuracy ${sequence_accuracy?.toFixed(4)}`,
+  );
+}
+
+/** To a millionth, beyond which clocks only make digits. */
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}
+
+/** Seconds, lap by lap. */
+class Stopwatch {
+  readonly #start = performance.now();
+  #last = this.#start;
+
+  /** Seconds since the last lap. */
+  lap(): number {
+    const now = performance.now();
+    const seconds = (now - this.#last) / 1000;
+    this.#last = now;
+    return round(seconds);
+  }
+
+  /** Seconds until the last lap. */
+  total(): number {
+    return round((this.#last - this.#start) / 1000);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Estimates the memory of a run from its configuration, so that one that
+ * cannot fit is refused before anything is allocated. It is an upper bound by
+ * design, without the buffer reuse of a real plan.
+ *
+ * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
+ */
+
+import type { Config } from "./config_types.ts";
+
+/** Bytes of the parts of a run. */
+export interface MemoryEstimate {
+  /** Parameters, their gradients, Adam's moments and what updates need. */
+  readonly parameters: number;
+  /** Intermediate values of one step, forward and backward. */
+  readonly activations: number;
+  /** Training and test data. */
+  readonly data: number;
+}
+
+/**
+ * Estimates the memory of a run.
+ *
+ * @param config Sizes; they need not be sensible, only numbers.
+ * @returns Bytes, part by part.
+ */
+export function estimateMemory(
+  config: Pick<Config, "data" | "model" | "training">,
+): MemoryEstimate {
+  const { n_samples, n_test } = config.data;
+  const { src_length: S, tgt_length: T, vocab_size: V } = config.data;
+  const { d_model: D, d_k, d_v } = config.model;
+  const B = Math.max(
+    Math.min(config.training.batch_size, n_samples),
+    Math.min(TEST_BATCH, n_test),
+  );
+  const embeddings = (V + S + V + 1 + T) * D;
+  const projections = D * (d_k + d_k + d_v);
+  const combine = (d_v + D) * D + D;
+  const output = D * V + V;
+  const parameters = embeddings + projections + combine + output;
+  const encoder = S * (2 * D + d_k + d_v);
+  const decoder = T * (2 * D + d_k);
+  const attention = T * (3 * S + d_v);
+  const states = T * (d_v + D + 3 * D);
+  const logits = T * 3 * V;
+  const forward = B * (encoder + decoder + attention + states + logits);
+  return {
+    parameters: FLOAT * PARAMETER_COPIES * parameters,
+    activations: FLOAT * 2 * forward,
+    data: FLOAT * (n_samples + n_test) * (S + T),
+  };
+}
+
+/** Value, gradient, two moments, and two intermediates of the update. */
+const PARAMETER_COPIES = 6;
+
+/** What the model takes at once when it is tested. */
+const TEST_BATCH = 64;
+
+/** Bytes of a float32 or an int32. */
+const FLOAT = 4;

@@ -1,0 +1,107 @@
+/**
+ * The command `run`: everything is checked first, then the run takes place,
+ * then its results are written, also if it was interrupted or diverged.
+ */
+
+import type { RunCommand } from "./command_line.ts";
+import { loadConfig } from "./config.ts";
+import type { Config } from "./config_types.ts";
+import { runExperiment } from "./experiment.ts";
+import { Interrupts } from "./interrupts.ts";
+import { Logger } from "./logging.ts";
+import { isSameFile } from "./files.ts";
+import { openOutput, OutputError } from "./output.ts";
+import { formatResults, type Results, type RunStatus } from "./results.ts";
+import { writeToStdout } from "./streams.ts";
+
+/**
+ * Carries the command out.
+ *
+ * @param command Where the configuration is and where the results go.
+ * @returns The exit code.
+ * @throws {ConfigError} If the configuration cannot be used.
+ * @throws {OutputError} If the output place cannot be used.
+ */
+export async function runCommand(command: RunCommand): Promise<number> {
+  const config = loadConfig(command.config);
+  refuseClashes(command, config);
+  const output = command.output === undefined
+    ? { write: writeToStdout }
+    : openOutput(command.output);
+  // Last, for it creates the log file: until here nothing has been written.
+  const log = new Logger(config.logging);
+  const interrupts = new Interrupts((name) =>
+    log.warn(
+      `Received ${name}: ending after this step and saving; again to end now`,
+    )
+  );
+  try {
+    const results = await runExperiment(config, log, {
+      signal: interrupts.signal,
+    });
+    try {
+      await output.write(formatResults(results));
+    } catch (error) {
+      await rescue(results, command, error, log);
+      return 1;
+    }
+    describeOutcome(results, command, log);
+    return exitCodeOf(results.status, interrupts);
+  } finally {
+    interrupts.stop();
+  }
+}
+
+function refuseClashes(
+  { config: source, output }: RunCommand,
+  config: Config,
+): void {
+  if (output === undefined) return;
+  if (source !== undefined && isSameFile(output, source)) {
+    throw new OutputError(output, "it is the configuration file");
+  }
+  const log = config.logging.file;
+  if (log !== null && isSameFile(output, log)) {
+    throw new OutputError(output, "it is the log file (logging.file)");
+  }
+}
+
+/** An hour of training is worth more than an exit without a trace. */
+async function rescue(
+  results: Results,
+  { output }: RunCommand,
+  error: unknown,
+  log: Logger,
+): Promise<void> {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (output === undefined) {
+    log.error(`Cannot write to standard output: ${reason}`);
+    return;
+  }
+  log.error(`${reason}; the results follow on standard output`);
+  await writeToStdout(formatResults(results));
+}
+
+function describeOutcome(
+  { status, test }: Results,
+  { output }: RunCommand,
+  log: Logger,
+): void {
+  if (output === undefined) return;
+  const accuracy = test.accuracy === null
+    ? status
+    : `test accuracy ${test.accuracy.toFixed(4)}`;
+  log.info(`Results are in ${JSON.stringify(output)} (${accuracy})`);
+}
+
+function exitCodeOf(status: RunStatus, interrupts: Interrupts): number {
+  switch (status) {
+    case "completed":
+    case "early_stopped":
+      return 0;
+    case "interrupted":
+      return interrupts.exitCode ?? 1;
+    case "diverged":
+      return 1;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The runner as a class, for programs. The command line is another user of the
+ * same parts.
+ */
+
+import { loadConfig, resolveConfig } from "./config.ts";
+import type { Config, PartialConfig } from "./config_types.ts";
+import { runExperiment, type RunOptions } from "./experiment.ts";
+import { Logger } from "./logging.ts";
+import type { Results } from "./results.ts";
+
+/**
+ * Trains and tests a model on the copy task as a configuration says.
+ *
+ * @example A small run
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AttentionRunner } from "jsr:@weft/seq2seq";
+ *
+ * const runner = new AttentionRunner({
+ *   data: { n_samples: 8, n_test: 4, src_length: 3, tgt_length: 3 },
+ *   model: { d_model: 4, d_k: 4, d_v: 4 },
+ *   training: { epochs: 2, batch_size: 4, verbose: false },
+ *   logging: { level: "warn" },
+ * });
+ * const results = await runner.run();
+ * assertEquals(results.status, "completed");
+ * assertEquals(results.train.history.loss.length, 2);
+ * ```
+ */
+export class AttentionRunner {
+  /** The complete configuration, defaults filled in. */
+  readonly config: Config;
+  readonly #log: Logger;
+
+  /**
+   * Reads and checks a configuration and opens its log.
+   *
+   * @param config The path of a YAML file, or a configuration as an object;
+   * either may leave out anything. Without it, the built-in defaults.
+   * @throws {ConfigError} If the file cannot be read or anything in it is
+   * wrong, all problems at once, or if the log file cannot be written.
+   */
+  constructor(config?: string | PartialConfig) {
+    this.config = typeof config === "object"
+      ? resolveConfig(config)
+      : loadConfig(config);
+    this.#log = new Logger(this.config.logging);
+  }
+
+  /**
+   * Generates data, builds the model, trains it and tests it on data it has
+   * not seen. Every call starts anew, and from one seed all calls come to the
+   * same.
+   *
+   * @param options Signal and callbacks.
+   * @returns The results. An abort or a loss that is not finite does not
+   * reject: it is the results' `status`.
+   */
+  run(options: RunOptions = {}): Promise<Results> {
+    return runExperiment(this.config, this.#log, options);
+  }
+}
