@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { describe } from "../array.ts";
 import {
   type Config,
   type ConfigProblem,
@@ -38,8 +39,8 @@ const FIELDS: Fields = {
   },
   training: {
     epochs: size(1_000_000),
-    learning_rate: z.number().positive().describe(
-      "a positive finite number",
+    learning_rate: z.number().refine(isPositiveFloat32).describe(
+      "a positive number in the range of float32",
     ),
     batch_size: size(1_000_000),
     verbose: z.boolean().describe("true or false"),
@@ -58,7 +59,9 @@ const FIELDS: Fields = {
 const SCHEMA = z.strictObject(
   mapValues(
     FIELDS as Record<string, Record<string, z.ZodType>>,
-    (fields) => z.strictObject(fields).partial().optional(),
+    (fields) =>
+      // A date and a set are objects without a key that could be wrong.
+      z.custom(isMapping).pipe(z.strictObject(fields).partial()).optional(),
   ),
 );
 
@@ -239,18 +242,12 @@ function wrongValue(
 
 function describeFound(value: unknown): string {
   if (value === null || value === undefined) return "no value";
+  if (isMapping(value)) return "a mapping";
   if (Array.isArray(value)) return "a list";
   if (value instanceof Date) return "a date";
-  switch (typeof value) {
-    case "string": {
-      const text = value.length > 40 ? `${value.slice(0, 40)}...` : value;
-      return `${JSON.stringify(text)} (text)`;
-    }
-    case "object":
-      return "a mapping";
-    default:
-      return String(value);
-  }
+  if (typeof value !== "string") return describe(value);
+  const text = value.length > 40 ? `${value.slice(0, 40)}...` : value;
+  return `${JSON.stringify(text)} (text)`;
 }
 
 function formatBytes(bytes: number): string {
@@ -268,8 +265,7 @@ function listKeys(mapping: object): string {
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null &&
-    !Array.isArray(value) && !(value instanceof Date);
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 /** The sections that are mappings at all, for checks across sections. */
@@ -302,6 +298,12 @@ function mapValues<T extends object, R>(
 
 function size(most: number): z.ZodType<number> {
   return integer(1, most);
+}
+
+/** The model computes in float32: what vanishes or overflows there is no rate. */
+function isPositiveFloat32(value: number): boolean {
+  const rounded = Math.fround(value);
+  return rounded > 0 && Number.isFinite(rounded);
 }
 
 function integer(least: number, most: number): z.ZodType<number> {

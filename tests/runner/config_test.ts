@@ -165,6 +165,7 @@ Deno.test("parseConfig() refuses wrong types", () => {
   const cases: [string, string, string, string][] = [
     ["data: 5", "data", "5", "a mapping of n_samples, "],
     ["data:", "data", "no value", "a mapping of n_samples, "],
+    ["model: 2020-01-01", "model", "a date", "a mapping of d_model, d_k, d_v"],
     ["model: [1]", "model", "a list", "a mapping of d_model, d_k, d_v"],
     ['data: { n_test: "5" }', "data.n_test", '"5" (text)', "an integer from 1"],
     ["data: { n_test: }", "data.n_test", "no value", "an integer from 1"],
@@ -202,10 +203,10 @@ Deno.test("parseConfig() refuses seeds and learning rates out of range", () => {
     assertEquals(path, "data.random_seed");
     assertEquals(wanted, "an integer from 0 to 9007199254740991");
   }
-  for (const rate of ["0", "-0.1", ".nan", ".inf", "fast"]) {
+  for (const rate of ["0", "-0.1", ".nan", ".inf", "1e-60", "1e39", "fast"]) {
     const { path, wanted } = problemOf(`training: { learning_rate: ${rate} }`);
     assertEquals(path, "training.learning_rate");
-    assertEquals(wanted, "a positive finite number");
+    assertEquals(wanted, "a positive number in the range of float32");
   }
 });
 
@@ -265,6 +266,14 @@ Deno.test("resolveConfig() checks objects as strictly as files", () => {
   const error = assertThrows(() => resolveConfig(wrong), ConfigError);
   assertEquals(error.problems.map(({ path }) => path), ["model.d_q"]);
   assertEquals(error.file, undefined);
+  for (const section of [new Date(0), new Set([1]), new Map()]) {
+    const { problems } = assertThrows(
+      () =>
+        resolveConfig({ model: section as PartialConfig["model"] & object }),
+      ConfigError,
+    );
+    assertEquals(problems.map(({ path }) => path), ["model"]);
+  }
 });
 
 testWith(
