@@ -194,7 +194,8 @@ async function testModel(
     );
     const sequence_accuracy = sequenceAccuracy ?? null;
     return {
-      status: "completed",
+      // The last update has no loss of its own that would tell.
+      status: Number.isFinite(loss) ? "completed" : "diverged",
       result: { loss, accuracy, sequence_accuracy },
     };
   } catch (error) {
@@ -214,6 +215,13 @@ function describeEnd(
   }
   if (test === undefined) return;
   const { loss, accuracy, sequence_accuracy } = test;
+  if (status === "diverged") {
+    log.error(
+      `Cannot use the trained model: its test loss is ${loss}, wanted a ` +
+        `finite number; try a smaller learning rate`,
+    );
+    return;
+  }
   log.info(
     `Test loss ${loss?.toFixed(4)}, accuracy ${accuracy?.toFixed(4)}, ` +
       `sequence accuracy ${sequence_accuracy?.toFixed(4)}`,

@@ -88,10 +88,10 @@ function describeOutcome(
   log: Logger,
 ): void {
   if (output === undefined) return;
-  const accuracy = test.accuracy === null
-    ? status
-    : `test accuracy ${test.accuracy.toFixed(4)}`;
-  log.info(`Results are in ${JSON.stringify(output)} (${accuracy})`);
+  const outcome = status === "completed" && test.accuracy !== null
+    ? `test accuracy ${test.accuracy.toFixed(4)}`
+    : status;
+  log.info(`Results are in ${JSON.stringify(output)} (${outcome})`);
 }
 
 function exitCodeOf(status: RunStatus, interrupts: Interrupts): number {

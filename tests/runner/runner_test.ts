@@ -190,6 +190,17 @@ Deno.test("AttentionRunner.run() reports a divergence as valid results", async (
   assertEquals(nonfinite.includes("train.loss"), true);
 });
 
+Deno.test("AttentionRunner.run() finds a divergence in the last update of all", async () => {
+  const { status, train, test, nonfinite } = await new AttentionRunner({
+    ...SMALL,
+    training: { epochs: 1, batch_size: 10, learning_rate: 1e38 },
+  }).run();
+  assertEquals(status, "diverged");
+  assertEquals(Number.isFinite(train.loss), true);
+  assertEquals(test.loss, null);
+  assertEquals(nonfinite, ["test.loss"]);
+});
+
 Deno.test("AttentionRunner.run() takes a batch larger than the data as partial", async () => {
   const steps: StepReport[] = [];
   const { status } = await new AttentionRunner({
