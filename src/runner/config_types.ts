@@ -73,8 +73,8 @@ export type PartialConfig = {
   readonly [Section in keyof Config]?: Partial<Config[Section]>;
 };
 
-/** What is used for every key that a configuration leaves out. */
-export const DEFAULT_CONFIG: Config = {
+/** What is used for every key that a configuration leaves out; frozen. */
+export const DEFAULT_CONFIG: Config = freezeDeep({
   data: {
     n_samples: 1280,
     n_test: 256,
@@ -99,7 +99,13 @@ export const DEFAULT_CONFIG: Config = {
     level: "info",
     file: null,
   },
-};
+});
+
+/** Frozen, for one program's change would be every other's default. */
+function freezeDeep(config: Config): Config {
+  Object.values(config).forEach(Object.freeze);
+  return Object.freeze(config);
+}
 
 /** One thing that is wrong with a configuration. */
 export interface ConfigProblem {

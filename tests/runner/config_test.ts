@@ -32,6 +32,14 @@ Deno.test("loadConfig() returns the defaults without a file", () => {
   assertEquals(loadConfig(), DEFAULT_CONFIG);
 });
 
+Deno.test("the defaults cannot be changed", () => {
+  for (const value of [DEFAULT_CONFIG, ...Object.values(DEFAULT_CONFIG)]) {
+    assert(Object.isFrozen(value));
+  }
+  // What is made of them is the caller's own.
+  assert(!Object.isFrozen(resolveConfig({}).data));
+});
+
 testWith(["read"], "configs/default.yaml states the built-in defaults", () => {
   const text = Deno.readTextFileSync(new URL("configs/default.yaml", ROOT));
   assertEquals(parseConfig(text), DEFAULT_CONFIG);
