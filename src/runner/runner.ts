@@ -42,9 +42,9 @@ export class AttentionRunner {
    * wrong, all problems at once, or if the log file cannot be written.
    */
   constructor(config?: string | PartialConfig) {
-    this.config = typeof config === "object"
-      ? resolveConfig(config)
-      : loadConfig(config);
+    this.config = config === undefined || typeof config === "string"
+      ? loadConfig(config)
+      : resolveConfig(config);
     this.#log = new Logger(this.config.logging);
   }
 

@@ -54,6 +54,12 @@ testWith(
 Deno.test("AttentionRunner refuses a wrong configuration when constructed", () => {
   const config = { model: { d_k: 0 } };
   assertThrows(() => new AttentionRunner(config), ConfigError, "model.d_k");
+  // A number would be the path of a file of that name, or a descriptor.
+  assertThrows(
+    () => new AttentionRunner(3 as unknown as PartialConfig),
+    ConfigError,
+    "found 3, wanted a mapping",
+  );
 });
 
 Deno.test("AttentionRunner.run() returns complete results", async () => {
