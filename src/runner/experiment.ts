@@ -171,8 +171,8 @@ function announce(
     );
   }
   log.info(
-    `Training on ${n_samples} sequences for ${epochs} epochs, ${steps} steps ` +
-      `in all`,
+    `Training on ${count(n_samples, "sequence")} for ` +
+      `${count(epochs, "epoch")}, ${count(steps, "step")} in all`,
   );
 }
 
@@ -211,7 +211,7 @@ function describeEnd(
   log: Logger,
 ): void {
   if (status === "interrupted") {
-    log.warn(`Interrupted after ${history.steps} steps`);
+    log.warn(`Interrupted after ${count(history.steps, "step")}`);
   }
   if (test === undefined) return;
   const { loss, accuracy, sequence_accuracy } = test;
@@ -226,6 +226,10 @@ function describeEnd(
     `Test loss ${loss?.toFixed(4)}, accuracy ${accuracy?.toFixed(4)}, ` +
       `sequence accuracy ${sequence_accuracy?.toFixed(4)}`,
   );
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** To a millionth, beyond which clocks only make digits. */
