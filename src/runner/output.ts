@@ -150,16 +150,21 @@ function probeReplace(folder: string): void {
   Deno.removeSync(temporary);
 }
 
-/** Opens without truncating; a file that was not there is removed again. */
-function probeOverwrite(path: string): void {
+/** Opens without truncating, and tells whether there was anything before. */
+function openForWriting(path: string): { file: Deno.FsFile; isNew: boolean } {
   try {
-    Deno.openSync(path, { write: true, createNew: true }).close();
+    const file = Deno.openSync(path, { write: true, createNew: true });
+    return { file, isNew: true };
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    Deno.openSync(path, { write: true }).close();
-    return;
+    return { file: Deno.openSync(path, { write: true }), isNew: false };
   }
-  Deno.removeSync(path);
+}
+
+function probeOverwrite(path: string): void {
+  const { file, isNew } = openForWriting(path);
+  file.close();
+  if (isNew) Deno.removeSync(path);
 }
 
 function replace(place: string, bytes: Uint8Array): void {
@@ -187,8 +192,7 @@ function replace(place: string, bytes: Uint8Array): void {
 /** Truncates last, and undoes on failure what can be undone. */
 function overwrite(path: string, bytes: Uint8Array): void {
   const previous = readIfPossible(path);
-  const isNew = inspect(path) === undefined;
-  const file = Deno.openSync(path, { write: true, create: true });
+  const { file, isNew } = openForWriting(path);
   try {
     fill(file, bytes);
   } catch (error) {
@@ -201,11 +205,21 @@ function overwrite(path: string, bytes: Uint8Array): void {
 }
 
 function fill(file: Deno.FsFile, bytes: Uint8Array): void {
-  if (!file.statSync().isFile) return writeAll(file, bytes);
+  if (!isRegular(file)) return writeAll(file, bytes);
   file.seekSync(0, Deno.SeekMode.Start);
   writeAll(file, bytes);
   file.truncateSync(bytes.length);
   file.syncSync();
+}
+
+/** What may not be looked at is taken for a file, as it nearly always is. */
+function isRegular(file: Deno.FsFile): boolean {
+  try {
+    return file.statSync().isFile;
+  } catch (error) {
+    if (isDenial(error)) return true;
+    throw error;
+  }
 }
 
 function readIfPossible(path: string): Uint8Array | undefined {

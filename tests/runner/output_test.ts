@@ -216,11 +216,15 @@ const OVERWRITE_SCRIPT = `
   await output.write("new").catch((error) => console.log(error.message));
 `;
 
-async function overwrite(folder: string, ...args: string[]): Promise<string> {
+async function overwrite(
+  folder: string,
+  args: readonly string[] = [],
+  read = "--allow-read",
+): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      "--allow-read",
+      read,
       `--allow-write=${folder}/out.json`,
       "--no-prompt",
       "--ext=ts",
@@ -253,14 +257,34 @@ processTest(
 );
 
 processTest(
+  "openOutput() overwrites a file that may be written and not read",
+  async () => {
+    await withFolder(async (folder) => {
+      // Its own modules are loaded without a permission.
+      const read = `--allow-read=${folder}/elsewhere`;
+      const path = `${folder}/out.json`;
+      for (const old of [undefined, "an old and longer content"]) {
+        if (old !== undefined) Deno.writeTextFileSync(path, old);
+        assertEquals(await overwrite(folder, [], read), "");
+        assertEquals(Deno.readTextFileSync(path), "new");
+      }
+      Deno.removeSync(path);
+      const said = await overwrite(folder, ["full"], read);
+      assertStringIncludes(said, "No space left");
+      assertEquals(namesIn(folder), []);
+    });
+  },
+);
+
+processTest(
   "openOutput() restores a file that it failed to overwrite",
   async () => {
     await withFolder(async (folder) => {
-      assertStringIncludes(await overwrite(folder, "full"), "No space left");
+      assertStringIncludes(await overwrite(folder, ["full"]), "No space left");
       assertEquals(namesIn(folder), []);
       const path = `${folder}/out.json`;
       Deno.writeTextFileSync(path, "old");
-      assertStringIncludes(await overwrite(folder, "full"), "No space left");
+      assertStringIncludes(await overwrite(folder, ["full"]), "No space left");
       assertEquals(Deno.readTextFileSync(path), "old");
     });
   },
