@@ -28,6 +28,11 @@ export interface AdamOptions {
   beta2?: number;
   /** Added to the root of the second moment; 1e-8 by default. */
   epsilon?: number;
+  /**
+   * What the names of its variables begin with; `"adam"` by default. Two
+   * optimisers in one graph, or on the same `Variables`, need two names.
+   */
+  name?: string;
 }
 
 /** Smaller moments become 0, see {@linkcode adam}. */
@@ -36,15 +41,17 @@ const NEGLIGIBLE = 1e-30;
 /**
  * The updates of one Adam step, as PyTorch takes it: epsilon outside the root,
  * both moments corrected for their start at 0. Its state is variables of the
- * graph, named `adam.…`. Moments below 1e-30 are set to 0: WebAssembly cannot
+ * graph: `adam.correction1`, `adam.correction2`, and for every parameter
+ * `adam.m.…` and `adam.v.…`. Moments below 1e-30 are set to 0: WebAssembly cannot
  * flush denormals, and the moments of what gets no gradient any more would
  * decay into them and slow every step.
  *
  * @param loss float32, one element.
  * @param parameters Variables that the loss depends on.
- * @param options Step size and decays.
+ * @param options Step size, decays and name.
  * @returns The updates, for `compile({ updates })`.
- * @throws {TypeError} If a parameter is no variable.
+ * @throws {TypeError} If a parameter is no variable or given twice, or the
+ * graph has variables of these names already.
  * @throws {RangeError} If the loss does not depend on a parameter, or a decay
  * is not in [0, 1).
  *
@@ -70,12 +77,18 @@ export function adam(
   options: AdamOptions,
 ): Update[] {
   const { graph } = loss;
-  for (const parameter of parameters) {
-    if (parameter.op === "variable") continue;
-    throw new TypeError(
-      `Cannot optimise ${parameter.op} (node ${parameter.id}): ` +
-        `wanted a variable`,
-    );
+  for (const [at, parameter] of parameters.entries()) {
+    if (parameter.op !== "variable") {
+      throw new TypeError(
+        `Cannot optimise ${parameter.op} (node ${parameter.id}): ` +
+          `wanted a variable`,
+      );
+    }
+    if (parameters.indexOf(parameter) < at) {
+      throw new TypeError(
+        `Cannot optimise variable "${parameter.attrs.name}" twice in one step`,
+      );
+    }
   }
   for (const name of ["beta1", "beta2"] as const) {
     const decay = options[name] ?? 0;
@@ -84,9 +97,10 @@ export function adam(
       `Cannot use ${name} = ${decay}: wanted a number in [0, 1)`,
     );
   }
-  return graph.scope("adam", () => {
+  const { name = "adam" } = options;
+  return graph.scope(name, () => {
     const gradients = grad(loss, parameters);
-    return updatesOf(graph, parameters, gradients, options);
+    return updatesOf(graph, parameters, gradients, { ...options, name });
   });
 }
 
@@ -94,14 +108,15 @@ function updatesOf(
   graph: Graph,
   parameters: readonly Node[],
   gradients: readonly Node[],
-  options: AdamOptions,
+  options: AdamOptions & { name: string },
 ): Update[] {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  const [correct1, next1] = correction(graph, "adam.correction1", beta1);
-  const [correct2, next2] = correction(graph, "adam.correction2", beta2);
+  const { name } = options;
+  const [correct1, next1] = correction(graph, `${name}.correction1`, beta1);
+  const [correct2, next2] = correction(graph, `${name}.correction2`, beta2);
   // All first moments, then all second ones: each kind one contiguous block.
-  const firsts = parameters.map((p) => momentOf(graph, "adam.m", p));
-  const seconds = parameters.map((p) => momentOf(graph, "adam.v", p));
+  const firsts = parameters.map((p) => momentOf(graph, `${name}.m`, p));
+  const seconds = parameters.map((p) => momentOf(graph, `${name}.v`, p));
   const updates: Update[] = [[correct1, next1], [correct2, next2]];
   const rate = div(learningRate, next1);
   for (const [at, parameter] of parameters.entries()) {

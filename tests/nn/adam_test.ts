@@ -11,6 +11,7 @@ import { add, mul, sub } from "../../src/graph/elementwise.ts";
 import { Graph, type Node } from "../../src/graph/node.ts";
 import { adam, type AdamOptions } from "../../src/nn/adam.ts";
 import { compile } from "../../src/run/plan.ts";
+import { Variables } from "../../src/run/variables.ts";
 
 /** One parameter by Kingma and Ba's algorithm 1, powers and all. */
 class AdamByHand {
@@ -167,4 +168,49 @@ Deno.test("adam() refuses decays outside [0, 1)", () => {
       );
     }
   }
+});
+
+Deno.test("adam() under two names optimises two losses of one graph", () => {
+  const graph = new Graph();
+  const variables = new Variables();
+  const square = (x: Node): Node => mul(sub(x, 3), sub(x, 3));
+  const x = graph.variable("x", 0);
+  const y = graph.variable("y", 0);
+  const one = adam(square(x), [x], { learningRate: 0.25 });
+  const two = adam(square(y), [y], { learningRate: 0.5, name: "second" });
+  const plan = compile({ outputs: {}, updates: [...one, ...two], variables });
+  for (let step = 0; step < 4; step++) plan.run();
+  // Each by itself comes to the same.
+  for (const [name, rate] of [["x", 0.25], ["y", 0.5]] as const) {
+    const alone = new Graph().variable(name, 0);
+    const single = compile({
+      outputs: {},
+      updates: adam(square(alone), [alone], { learningRate: rate }),
+    });
+    for (let step = 0; step < 4; step++) single.run();
+    assertEquals(variables.get(name), single.variables.get(name));
+  }
+  assertEquals(variables.names().filter((name) => /^second/.test(name)), [
+    "second.correction1",
+    "second.correction2",
+    "second.m.y",
+    "second.v.y",
+  ]);
+});
+
+Deno.test("adam() refuses a name in use, and a parameter given twice", () => {
+  const graph = new Graph();
+  const x = graph.variable("x", 1);
+  const loss = mul(x, x);
+  assertThrows(
+    () => adam(loss, [x, x], { learningRate: 0.1 }),
+    TypeError,
+    'Cannot optimise variable "x" twice in one step',
+  );
+  adam(loss, [x], { learningRate: 0.1 });
+  assertThrows(
+    () => adam(loss, [x], { learningRate: 0.1 }),
+    TypeError,
+    'the graph has variable "adam.correction1" already',
+  );
 });
