@@ -124,7 +124,8 @@ export function logSoftmax(x: Node, axis = -1): Node {
 /**
  * 1 where the last axis is the index, else 0.
  *
- * @param indices int32 (…); one that is not in [0, depth) gives zeros alone.
+ * @param indices int32 (…). One outside [0, depth) is no error: its row is all
+ * zeros.
  * @param depth The size of the new axis.
  * @returns int32 (…, depth).
  *
@@ -151,7 +152,8 @@ export function oneHot(indices: Node, depth: number): Node {
  * The negative logarithm of the probability of each target.
  *
  * @param logits float32 (…, V), not normalised.
- * @param targets int32 (…), values in [0, V).
+ * @param targets int32 (…), values in [0, V). One outside is no error: its loss
+ * and its gradients are 0, while it still counts in a mean.
  * @returns (…), natural logarithm; take the mean for the usual loss.
  * @throws {ShapeError} If the shape of `targets` is not that of `logits`
  * without its last axis.

@@ -100,6 +100,15 @@ Deno.test("crossEntropy() survives logits that softmax() rounds to 0", () => {
   assertClose(got.data, [500], 1e-7, "cross-entropy");
 });
 
+Deno.test("crossEntropy() is 0 for a target out of range, its gradients too", () => {
+  const own = new Graph();
+  const logits = own.variable("logits", [[1, 2], [3, 5], [4, 4]]);
+  const losses = crossEntropy(logits, own.constant([2, -1, 0], "int32"));
+  assertClose(evaluate(losses).data, [0, 0, Math.LN2], 1e-15, "losses");
+  const gradient = evaluate(grad(sum(losses), [logits])[0]!).data;
+  assertClose(gradient, [0, 0, 0, 0, -0.5, 0.5], 1e-15, "gradient");
+});
+
 Deno.test("crossEntropy() refuses targets of another shape or type", () => {
   const logits = float([[1, 2], [3, 4]]);
   assertThrows(
