@@ -89,8 +89,8 @@ export interface ArrayOptions {
  * @param values Nested arrays of numbers, a typed array, or an NDArray.
  * @param options Shape, element type, and the name used in messages.
  * @returns The array.
- * @throws {TypeError} If nesting is ragged, a leaf is no number, or the shape
- * does not fit the number of elements.
+ * @throws {TypeError} If nesting is ragged, a leaf is no number, the shape does
+ * not fit the number of elements, or there is no such element type.
  * @throws {RangeError} If an int32 array is asked for and a value is no 32-bit
  * integer.
  *
@@ -208,11 +208,16 @@ function convert(
       if (wrong >= 0) {
         throw new RangeError(
           `Cannot read ${name}${formatIndex(wrong, shape)}: found ` +
-            `${data[wrong]}, wanted an integer`,
+            `${data[wrong]}, wanted a 32-bit integer`,
         );
       }
       return integers;
     }
+    default:
+      throw new TypeError(
+        `Cannot read ${name} as ${describe(dtype)}: wanted "float32", ` +
+          `"float64" or "int32"`,
+      );
   }
 }
 

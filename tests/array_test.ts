@@ -94,21 +94,30 @@ Deno.test("array() refuses what is no 32-bit integer, naming its place", () => {
     refuses(
       [[0, 1], [2, value]],
       RangeError,
-      `Cannot read xSrc[1][1]: found ${shown}, wanted an integer`,
+      `Cannot read xSrc[1][1]: found ${shown}, wanted a 32-bit integer`,
       options,
     );
   }
   refuses(
     Float32Array.of(1, 0.5),
     RangeError,
-    "Cannot read array[1]: found 0.5, wanted an integer",
+    "Cannot read array[1]: found 0.5, wanted a 32-bit integer",
     { dtype: "int32" },
   );
   refuses(
     0.5,
     RangeError,
-    "Cannot read array: found 0.5, wanted an integer",
+    "Cannot read array: found 0.5, wanted a 32-bit integer",
     { dtype: "int32" },
+  );
+});
+
+Deno.test("array() refuses an element type that there is not", () => {
+  refuses(
+    [1],
+    TypeError,
+    'Cannot read array as "float16": wanted "float32", "float64" or "int32"',
+    { dtype: "float16" as "float32" },
   );
 });
 

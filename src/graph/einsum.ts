@@ -35,7 +35,7 @@ function extentsOf(a: Node, b: Node, labels: Labels): Map<string, number> {
     if (node.dtype !== "float32" || node.shape.length !== own.length) {
       throw new ShapeError(
         `Cannot multiply ${node.dtype} ${formatShape(node.shape)} under the ` +
-          `labels "${own}": wanted float32 with ${own.length} axes`,
+          `labels "${own}": wanted float32, one axis for each label`,
       );
     }
     for (const [axis, label] of [...own].entries()) {

@@ -177,10 +177,12 @@ export class Graph {
    * @param shape The size of every axis.
    * @param dtype `"float32"` by default.
    * @returns The node.
-   * @throws {TypeError} If the name is taken or the shape is none.
+   * @throws {TypeError} If the name is taken, the shape is none, or the dtype
+   * is none.
    */
   input(name: string, shape: Shape, dtype: DType = "float32"): Node {
     checkShape(name, shape);
+    checkDType(name, dtype);
     return this.#named("input", name, { shape: [...shape], dtype });
   }
 
@@ -192,7 +194,8 @@ export class Graph {
    * @param initial The first value; gives the shape.
    * @param dtype `"float32"` by default.
    * @returns The node.
-   * @throws {TypeError} If the name is taken or the value is no array.
+   * @throws {TypeError} If the name is taken, the value is no array, or the
+   * dtype is none.
    */
   variable(name: string, initial: ArrayLike, dtype: DType = "float32"): Node {
     const value = copyOf(initial, dtype, name);
@@ -216,6 +219,8 @@ export class Graph {
    * @param value A number, nested arrays or an array.
    * @param dtype `"float32"` by default.
    * @returns The node.
+   * @throws {TypeError} If the value is no array, or the dtype is none.
+   * @throws {RangeError} If it is to be int32 and a value is no 32-bit integer.
    */
   constant(value: ArrayLike, dtype: DType = "float32"): Node {
     const copy = copyOf(value, dtype, "constant");
@@ -325,9 +330,18 @@ function copyOf(
   dtype: DType,
   name: string,
 ): NDArray<Float64Array | Int32Array> {
+  checkDType(name, dtype);
   const wanted = dtype === "int32" ? "int32" : "float64";
   const { data, shape } = array(value, { dtype: wanted, name });
   return { data: data.slice() as Float64Array | Int32Array, shape };
+}
+
+function checkDType(name: string, dtype: DType): void {
+  if (dtype === "float32" || dtype === "int32") return;
+  throw new TypeError(
+    `Cannot give "${name}" the dtype ${describe(dtype)}: ` +
+      `wanted "float32" or "int32"`,
+  );
 }
 
 function checkShape(name: string, shape: Shape): void {

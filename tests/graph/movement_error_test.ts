@@ -1,5 +1,5 @@
 // What the builders that move and look up elements refuse, with its message.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import type { Nested } from "../../src/array.ts";
 import { gather, scatterAdd } from "../../src/graph/indexing.ts";
 import { iota } from "../../src/graph/leaves.ts";
@@ -231,8 +231,19 @@ Deno.test("a graph refuses names taken or empty, and shapes that are none", () =
   refuses(
     () => own.variable("v", [0.5], "int32"),
     RangeError,
-    "Cannot read v[0]: found 0.5, wanted an integer",
+    "Cannot read v[0]: found 0.5, wanted a 32-bit integer",
   );
+  const other = "int64" as "int32";
+  for (
+    const build of [
+      () => own.input("v", [2], other),
+      () => own.variable("v", [1, 2], other),
+      () => own.constant([1, 2], other),
+    ]
+  ) {
+    refuses(build, TypeError, "Cannot give ");
+    assertThrows(build, TypeError, 'the dtype "int64": wanted "float32" or');
+  }
   // None of these left anything behind.
   assertEquals(own.nodes.map(({ op }) => op), ["input", "variable"]);
 });

@@ -29,19 +29,19 @@ const TOKENS: [name: string, xSrc: unknown, kind: Kind, message: string][] = [
     "a fractional token",
     [[0, 1, 2.5, 3]],
     RangeError,
-    "Cannot read xSrc[0][2]: found 2.5, wanted an integer",
+    "Cannot read xSrc[0][2]: found 2.5, wanted a 32-bit integer",
   ],
   [
     "NaN",
     { data: Float32Array.of(0, 1, 2, NaN), shape: [1, 4] },
     RangeError,
-    "Cannot read xSrc[0][3]: found NaN, wanted an integer",
+    "Cannot read xSrc[0][3]: found NaN, wanted a 32-bit integer",
   ],
   [
     "a token that wraps around to a valid one",
     [[0, 1, 2, 2 ** 32]],
     RangeError,
-    "Cannot read xSrc[0][3]: found 4294967296, wanted an integer",
+    "Cannot read xSrc[0][3]: found 4294967296, wanted a 32-bit integer",
   ],
   [
     "ragged rows",

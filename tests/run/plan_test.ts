@@ -75,7 +75,7 @@ Deno.test("run() refuses bad feeds, naming the input, and changes nothing", () =
     [
       { x: [[9, 9], [9, 9]], i: [1, 0.5] },
       RangeError,
-      "Cannot read i[1]: found 0.5, wanted an integer",
+      "Cannot read i[1]: found 0.5, wanted a 32-bit integer",
     ],
     [{ x: [[9, 9], [9, 9]], i: [1, NaN] }, RangeError, "found NaN"],
     [{ x: X, i: ["1", 2] as never }, TypeError, 'Cannot read i[0]: found "1"'],

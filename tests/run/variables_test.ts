@@ -146,7 +146,7 @@ Deno.test("Variables refuses what is not there or does not fit", () => {
   assertThrows(
     () => variables.set("n", [1.5]),
     RangeError,
-    "Cannot read n[0]: found 1.5, wanted an integer",
+    "Cannot read n[0]: found 1.5, wanted a 32-bit integer",
   );
   assertEquals([...variables.get("w").data], [1, 2]);
   const copy = variables.get("w");
