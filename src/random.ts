@@ -3,6 +3,7 @@
  * shuffling. It is neither cryptographic nor fed by the operating system: a
  * seed and a stream name fix every number it will ever return.
  */
+import { checkInteger } from "./checks.ts";
 
 /** The four 32-bit words an xoshiro128** generator consists of. */
 export type RandomState = readonly [number, number, number, number];
@@ -53,7 +54,7 @@ export class Random {
    * @throws {RangeError} If the seed is not a safe non-negative integer.
    */
   constructor(seed: number, stream = "") {
-    checkSeed(seed);
+    checkInteger(seed, "seed", 0);
     let x = 0;
     x = splitmix32(x ^ (seed >>> 0));
     x = splitmix32(x ^ Math.floor(seed / 0x1_0000_0000));
@@ -78,22 +79,17 @@ export class Random {
    *
    * @param state Four unsigned 32-bit words, not all zero.
    * @returns A generator in that state.
+   * @throws {TypeError} If a word is not a number.
    * @throws {RangeError} If a word is not an unsigned 32-bit integer, or if
    * all are zero.
    */
   static fromState(state: RandomState): Random {
     for (const [index, word] of state.entries()) {
-      if (!Number.isInteger(word) || word < 0 || word > 0xffff_ffff) {
-        throw new RangeError(
-          `Cannot restore a generator: word ${index} of the state must be ` +
-            `an unsigned 32-bit integer, received ${word}`,
-        );
-      }
+      checkInteger(word, `state[${index}]`, 0, 0xffff_ffff);
     }
     if (state.every((word) => word === 0)) {
       throw new RangeError(
-        "Cannot restore a generator: all words of the state are 0, " +
-          "wanted at least one other",
+        "Cannot use state: all words are 0, wanted at least one other",
       );
     }
     const random = new Random(0);
@@ -124,15 +120,11 @@ export class Random {
    *
    * @param bound An integer from 1 to 2^32.
    * @returns An integer, uniform in [0, bound).
+   * @throws {TypeError} If the bound is not a number.
    * @throws {RangeError} If the bound is not such an integer.
    */
   below(bound: number): number {
-    if (!Number.isInteger(bound) || bound < 1 || bound > 0x1_0000_0000) {
-      throw new RangeError(
-        `Cannot draw an integer: the bound must be an integer from 1 to ` +
-          `2^32, received ${bound}`,
-      );
-    }
+    checkInteger(bound, "bound", 1, 0x1_0000_0000);
     if (bound === 0x1_0000_0000) return this.uint32();
     const rejected = 0x1_0000_0000 % bound;
     while (true) {
@@ -187,15 +179,11 @@ export class Random {
    *
    * @param length How many integers, 0 or more.
    * @returns The integers below `length`, every order equally likely.
+   * @throws {TypeError} If the length is not a number.
    * @throws {RangeError} If the length is not an integer from 0 to 2^31 - 1.
    */
   permutation(length: number): Int32Array {
-    if (!Number.isInteger(length) || length < 0 || length > 0x7fff_ffff) {
-      throw new RangeError(
-        `Cannot draw a permutation: the length must be an integer from 0 to ` +
-          `2147483647, received ${length}`,
-      );
-    }
+    checkInteger(length, "length", 0, 0x7fff_ffff);
     const order = new Int32Array(length);
     for (let i = 0; i < length; i++) order[i] = i;
     for (let i = length - 1; i > 0; i--) {
@@ -244,19 +232,4 @@ function hashName(name: string): number {
 
 function rotateLeft(word: number, count: number): number {
   return (word << count) | (word >>> (32 - count));
-}
-
-function checkSeed(seed: number): void {
-  if (typeof seed !== "number") {
-    throw new TypeError(
-      `Cannot seed a generator: the seed must be a number, received ` +
-        `${typeof seed}`,
-    );
-  }
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(
-      `Cannot seed a generator: the seed must be an integer from 0 to ` +
-        `${Number.MAX_SAFE_INTEGER}, received ${seed}`,
-    );
-  }
 }

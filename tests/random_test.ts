@@ -127,36 +127,44 @@ Deno.test("Random.permutation() accepts lengths 0 and 1", () => {
 
 Deno.test("Random refuses seeds that are not safe non-negative integers", () => {
   for (const seed of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
-    assertThrows(() => new Random(seed), RangeError, `received ${seed}`);
+    assertThrows(
+      () => new Random(seed),
+      RangeError,
+      `Cannot use seed = ${seed}: wanted an integer from 0 to 9007199254740991`,
+    );
   }
   assertThrows(
     () => new Random("1" as unknown as number),
     TypeError,
-    "received string",
+    'Cannot use seed = "1": wanted an integer from 0',
   );
 });
 
 Deno.test("Random refuses bounds, lengths and states that make no sense", () => {
   const random = new Random(0);
   for (const bound of [0, -1, 1.5, NaN, 2 ** 32 + 1]) {
-    assertThrows(() => random.below(bound), RangeError, `received ${bound}`);
+    assertThrows(
+      () => random.below(bound),
+      RangeError,
+      `Cannot use bound = ${bound}: wanted an integer from 1 to 4294967296`,
+    );
   }
   for (const length of [-1, 1.5, NaN, 2 ** 31]) {
     assertThrows(
       () => random.permutation(length),
       RangeError,
-      `received ${length}`,
+      `Cannot use length = ${length}: wanted an integer from 0 to 2147483647`,
     );
   }
   assertThrows(
     () => Random.fromState([0, 0, 0, 0]),
     RangeError,
-    "all words of the state are 0",
+    "Cannot use state: all words are 0",
   );
   assertThrows(
     () => Random.fromState([1, 2 ** 32, 3, 4]),
     RangeError,
-    "word 1 of the state",
+    "Cannot use state[1] = 4294967296: wanted an integer from 0 to 4294967295",
   );
 });
 

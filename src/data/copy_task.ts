@@ -4,6 +4,7 @@
  */
 
 import { describe, type NDArray } from "../array.ts";
+import { checkInteger } from "../checks.ts";
 import { Random } from "../random.ts";
 
 /** What {@linkcode generateCopyTaskData} makes. */
@@ -58,21 +59,28 @@ export interface CopyTaskData {
  * ```
  */
 export function generateCopyTaskData(options: CopyTaskOptions): CopyTaskData {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot generate data from ${describe(options)}: wanted an object with ` +
+        `nSamples, srcLength, tgtLength and vocabSize`,
+    );
+  }
   const { nSamples, srcLength, tgtLength, vocabSize, randomSeed = 0 } = options;
-  checkSize("nSamples", nSamples);
-  checkSize("srcLength", srcLength);
-  checkSize("tgtLength", tgtLength);
-  checkSize("vocabSize", vocabSize);
+  const sizes = { nSamples, srcLength, tgtLength, vocabSize };
+  for (const [name, size] of Object.entries(sizes)) {
+    checkInteger(size, name, 1, MAX_INT32);
+  }
+  checkInteger(randomSeed, "randomSeed", 0);
   if (tgtLength > srcLength) {
     throw new RangeError(
-      `Cannot generate copy task data: "tgtLength" must be at most ` +
-        `"srcLength", which is ${srcLength}, received ${tgtLength}`,
+      `Cannot use tgtLength = ${tgtLength}: wanted at most srcLength, which ` +
+        `is ${srcLength}`,
     );
   }
   if (nSamples * srcLength > MAX_TOKENS) {
     throw new RangeError(
-      `Cannot generate copy task data: "nSamples" times "srcLength" must be ` +
-        `at most ${MAX_TOKENS}, received ${nSamples} times ${srcLength}`,
+      `Cannot use nSamples = ${nSamples} with srcLength = ${srcLength}: ` +
+        `wanted at most ${MAX_TOKENS} tokens in all`,
     );
   }
   const random = new Random(randomSeed, "copy task");
@@ -93,18 +101,3 @@ export function generateCopyTaskData(options: CopyTaskOptions): CopyTaskData {
 const MAX_TOKENS = 2 ** 29;
 
 const MAX_INT32 = 2 ** 31 - 1;
-
-function checkSize(name: string, value: unknown): void {
-  if (typeof value !== "number") {
-    throw new TypeError(
-      `Cannot generate copy task data: "${name}" must be a number, received ` +
-        describe(value),
-    );
-  }
-  if (!Number.isInteger(value) || value < 1 || value > MAX_INT32) {
-    throw new RangeError(
-      `Cannot generate copy task data: "${name}" must be an integer from 1 ` +
-        `to ${MAX_INT32}, received ${value}`,
-    );
-  }
-}

@@ -11,6 +11,7 @@ import {
   type NDArray,
   sameShape,
 } from "../array.ts";
+import { checkInteger } from "../checks.ts";
 import {
   PARAMETER_NAMES,
   parameterCount,
@@ -22,29 +23,6 @@ import {
 
 /** Parameters and moments beyond this do not fit the memory of a plan. */
 const MAX_PARAMETERS = 2 ** 28;
-
-/** Checks an integer option. */
-export function checkInteger(
-  value: unknown,
-  name: string,
-  least: number,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number {
-  if (typeof value !== "number") {
-    throw new TypeError(
-      `Cannot use ${name} = ${describe(value)}: wanted an integer`,
-    );
-  }
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    const range = most === Number.MAX_SAFE_INTEGER
-      ? `of at least ${least}`
-      : `from ${least} to ${most}`;
-    throw new RangeError(
-      `Cannot use ${name} = ${value}: wanted an integer ${range}`,
-    );
-  }
-  return value;
-}
 
 /** Checks the sizes of a model. */
 export function checkSizes(sizes: Seq2SeqSizes): Seq2SeqSizes {

@@ -3,10 +3,10 @@
  * its input, cuts it into batches and runs the plans.
  */
 import { type ArrayLike, type NDArray, sizeOf } from "../array.ts";
+import { checkInteger } from "../checks.ts";
 import { Random } from "../random.ts";
 import { Variables } from "../run/variables.ts";
 import {
-  checkInteger,
   checkPairs,
   checkParameters,
   checkSizes,

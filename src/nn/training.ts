@@ -3,7 +3,7 @@
  * checks, and the error of a training that diverges. The work is the model's.
  */
 import { describe } from "../array.ts";
-import { checkInteger } from "./checks.ts";
+import { checkInteger } from "../checks.ts";
 
 /** One training step, as `onStep` is told of it. */
 export interface StepReport {

@@ -69,7 +69,7 @@ Deno.test("generateCopyTaskData() refuses sizes out of range", () => {
       assertThrows(
         () => generateCopyTaskData({ ...SIZES, [name]: value }),
         RangeError,
-        `"${name}" must be an integer from 1 to 2147483647, received ${value}`,
+        `Cannot use ${name} = ${value}: wanted an integer from 1 to 2147483647`,
       );
     }
   }
@@ -83,7 +83,9 @@ Deno.test("generateCopyTaskData() refuses sizes that are not numbers", () => {
           { ...SIZES, nSamples: value } as unknown as CopyTaskOptions,
         ),
       TypeError,
-      `"nSamples" must be a number, received`,
+      `Cannot use nSamples = ${
+        JSON.stringify(value)
+      }: wanted an integer from 1`,
     );
   }
 });
@@ -92,7 +94,7 @@ Deno.test("generateCopyTaskData() refuses targets longer than sources", () => {
   assertThrows(
     () => generateCopyTaskData({ ...SIZES, tgtLength: 8 }),
     RangeError,
-    `"tgtLength" must be at most "srcLength", which is 7, received 8`,
+    "Cannot use tgtLength = 8: wanted at most srcLength, which is 7",
   );
 });
 
@@ -100,7 +102,8 @@ Deno.test("generateCopyTaskData() refuses arrays beyond 2 GiB unallocated", () =
   assertThrows(
     () => generateCopyTaskData({ ...SIZES, nSamples: 2 ** 30 }),
     RangeError,
-    `"nSamples" times "srcLength" must be at most 536870912`,
+    "Cannot use nSamples = 1073741824 with srcLength = 7: wanted at most " +
+      "536870912 tokens in all",
   );
 });
 
@@ -108,6 +111,16 @@ Deno.test("generateCopyTaskData() refuses seeds out of range", () => {
   assertThrows(
     () => generateCopyTaskData({ ...SIZES, randomSeed: -1 }),
     RangeError,
-    "received -1",
+    "Cannot use randomSeed = -1: wanted an integer from 0 to 90071992547409",
   );
+});
+
+Deno.test("generateCopyTaskData() refuses to be told nothing", () => {
+  for (const options of [undefined, null, 3]) {
+    assertThrows(
+      () => generateCopyTaskData(options as unknown as CopyTaskOptions),
+      TypeError,
+      `Cannot generate data from ${options}: wanted an object with nSamples`,
+    );
+  }
 });
