@@ -229,10 +229,8 @@ export class Seq2SeqAttentionModel {
    * @throws {TypeError | RangeError} If the data are wrong.
    */
   async predict(xSrc: ArrayLike): Promise<NDArray<Int32Array>> {
-    const { srcLength, tgtLength, vocabSize } = this.#sizes;
-    const source = checkTokens(xSrc, "xSrc", srcLength, vocabSize);
-    const data = await this.#predict(source);
-    return { data, shape: [source.shape[0]!, tgtLength] };
+    const { target } = await this.#withPrediction(xSrc);
+    return target;
   }
 
   /**
@@ -248,11 +246,9 @@ export class Seq2SeqAttentionModel {
     xSrc: ArrayLike,
     xTgt?: ArrayLike,
   ): Promise<NDArray<Float32Array>> {
-    const { source, target } = checkPairs(
-      xSrc,
-      xTgt ?? await this.predict(xSrc),
-      this.#sizes,
-    );
+    const { source, target } = xTgt === undefined
+      ? await this.#withPrediction(xSrc)
+      : checkPairs(xSrc, xTgt, this.#sizes);
     const { srcLength, tgtLength } = this.#sizes;
     const count = source.shape[0]!;
     const each = tgtLength * srcLength;
@@ -309,6 +305,16 @@ export class Seq2SeqAttentionModel {
     const loss = plan.output("loss")[0]!;
     if (!Number.isFinite(loss)) throw new DivergenceError(step, epoch, loss);
     return { step, epoch, loss, accuracy: plan.output("accuracy")[0]! };
+  }
+
+  /** Copied once: the caller may change `xSrc` while the prediction runs. */
+  async #withPrediction(
+    xSrc: ArrayLike,
+  ): Promise<{ source: NDArray<Int32Array>; target: NDArray<Int32Array> }> {
+    const { srcLength, tgtLength, vocabSize } = this.#sizes;
+    const source = checkTokens(xSrc, "xSrc", srcLength, vocabSize);
+    const data = await this.#predict(source);
+    return { source, target: { data, shape: [source.shape[0]!, tgtLength] } };
   }
 
   async #predict(

@@ -263,6 +263,15 @@ Deno.test("what the caller does to the data during training has no effect", asyn
   assertEquals(bytesOf(model), bytesOf(undisturbed));
 });
 
+Deno.test("what the caller does to the data during prediction has no effect", async () => {
+  const { xSrc } = makeData(6);
+  const model = makeModel();
+  const undisturbed = await model.attention(xSrc);
+  const weights = model.attention(xSrc);
+  xSrc.data.fill(-1);
+  assertEquals(await weights, undisturbed);
+});
+
 Deno.test("setParameters() refuses what is missing, unknown, misshapen or NaN", () => {
   const model = makeModel();
   const before = bytesOf(model);
