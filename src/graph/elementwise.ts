@@ -3,7 +3,7 @@
  * the transcendental functions. Builders broadcast their operands; the records
  * see equal shapes only.
  */
-import { describe, formatShape, type NDArray } from "../array.ts";
+import { describe, formatShape, type NDArray, sameShape } from "../array.ts";
 import { broadcast } from "./broadcast.ts";
 import type { DType, Node, NodeType } from "./node.ts";
 import { apply, type OpDef, type OpFamily } from "./op.ts";
@@ -65,7 +65,7 @@ export const ELEMENTWISE: OpFamily<
         );
       }
       const type = sameType("select", [a!, b!]);
-      sameExtents("select", condition!.shape, type.shape);
+      checkSameShape("select", condition!.shape, type.shape);
       return type;
     },
     vjp: (dy, { inputs: [condition] }) => [
@@ -147,13 +147,12 @@ function elementByElement(
   };
 }
 
-function sameExtents(action: string, a: Shape, b: Shape): void {
-  if (a.length !== b.length || a.some((extent, axis) => extent !== b[axis])) {
-    throw new ShapeError(
-      `Cannot ${action} shapes ${formatShape(a)} and ${formatShape(b)}: ` +
-        `wanted equal shapes`,
-    );
-  }
+function checkSameShape(action: string, a: Shape, b: Shape): void {
+  if (sameShape(a, b)) return;
+  throw new ShapeError(
+    `Cannot ${action} shapes ${formatShape(a)} and ${formatShape(b)}: ` +
+      `wanted equal shapes`,
+  );
 }
 
 function sameType(
@@ -167,7 +166,7 @@ function sameType(
         `${wanted ?? "equal dtypes"}, see toFloat and toInt`,
     );
   }
-  sameExtents(action, a!.shape, b!.shape);
+  checkSameShape(action, a!.shape, b!.shape);
   return { shape: a!.shape, dtype: a!.dtype };
 }
 

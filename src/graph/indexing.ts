@@ -2,7 +2,13 @@
  * Lookup by index and its adjoint, scatter-add. Both are products with a
  * matrix of zeros and ones, which the compiler makes use of.
  */
-import { formatIndex, formatShape, type NDArray, sizeOf } from "../array.ts";
+import {
+  formatIndex,
+  formatShape,
+  type NDArray,
+  sameShape,
+  sizeOf,
+} from "../array.ts";
 import type { Node } from "./node.ts";
 import { apply, type OpFamily } from "./op.ts";
 import { ShapeError } from "./shape.ts";
@@ -40,7 +46,7 @@ export const INDEXING: OpFamily<"gather" | "scatterAdd"> = {
       const lead = updates!.shape.slice(0, indices!.shape.length);
       if (
         updates!.dtype !== "float32" ||
-        formatShape(lead) !== formatShape(indices!.shape)
+        !sameShape(lead, indices!.shape)
       ) {
         throw new ShapeError(
           `Cannot scatter-add ${updates!.dtype} ` +

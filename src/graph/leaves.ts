@@ -2,9 +2,8 @@
  * Nodes without operands. Where their values come from is the run's business;
  * only constants and iota have one of their own.
  */
-import type { Node, OpName } from "./node.ts";
+import type { Node, NodeType, OpName } from "./node.ts";
 import type { OpFamily } from "./op.ts";
-import type { NodeType } from "./node.ts";
 import { ShapeError } from "./shape.ts";
 
 /** The op records of this family. */

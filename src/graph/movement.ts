@@ -2,10 +2,9 @@
  * Operations that move elements and compute nothing: reshape, transpose,
  * slice, pad, concatenate. Slice and pad are each other's adjoint.
  */
-import { formatShape, sizeOf } from "../array.ts";
+import { formatShape, sameShape, sizeOf } from "../array.ts";
 import type { Node } from "./node.ts";
 import { apply, type OpFamily } from "./op.ts";
-import { sameShape } from "../array.ts";
 import { normalizeAxes, type Shape, ShapeError, stridesOf } from "./shape.ts";
 import { forEachRow } from "./walk.ts";
 

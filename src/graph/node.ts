@@ -12,7 +12,6 @@ import {
   describe,
   type NDArray,
   sizeOf,
-  type TypedArray,
 } from "../array.ts";
 import { type Shape, ShapeError } from "./shape.ts";
 
@@ -371,16 +370,4 @@ export function reachable(outputs: readonly Node[]): Node[] {
     }
   }
   return [...seen].sort((a, b) => a.id - b.id);
-}
-
-/** The typed array that holds a dtype at a precision. */
-export function allocate(
-  dtype: DType,
-  size: number,
-  precision: "float32" | "float64" = "float32",
-): TypedArray {
-  if (dtype === "int32") return new Int32Array(size);
-  return precision === "float64"
-    ? new Float64Array(size)
-    : new Float32Array(size);
 }

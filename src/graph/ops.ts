@@ -8,7 +8,7 @@ import { ELEMENTWISE } from "./elementwise.ts";
 import { INDEXING } from "./indexing.ts";
 import { LEAVES } from "./leaves.ts";
 import { MOVEMENT } from "./movement.ts";
-import type { Node, OpName } from "./node.ts";
+import type { Node, NodeType, OpName } from "./node.ts";
 import type { OpDef, OpFamily } from "./op.ts";
 import { REDUCE } from "./reduce.ts";
 
@@ -26,10 +26,7 @@ export const OPS: OpFamily<OpName> = {
 /** A record as seen by code that treats all operations alike. */
 export interface AnyOpDef {
   /** See {@linkcode OpDef}. */
-  readonly infer: (inputs: readonly Node[], attrs: Node["attrs"]) => {
-    shape: readonly number[];
-    dtype: Node["dtype"];
-  };
+  readonly infer: (inputs: readonly Node[], attrs: Node["attrs"]) => NodeType;
   /** See {@linkcode OpDef}. */
   readonly vjp: ((dy: Node, node: Node) => readonly (Node | null)[]) | null;
   /** See {@linkcode OpDef}. */

@@ -11,8 +11,7 @@ function formatAttrs(node: Node): string {
     return ` {${shown}${data.length > 4 ? `, … ${data.length} in all` : ""}}`;
   }
   const entries = Object.entries(node.attrs)
-    .filter(([, value]) => value !== false)
-    .map(([key, value]) => value === true ? key : `${key}: ${format(value)}`);
+    .map(([key, value]) => `${key}: ${format(value)}`);
   return entries.length === 0 ? "" : ` {${entries.join(", ")}}`;
 }
 
