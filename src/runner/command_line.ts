@@ -23,6 +23,9 @@ export interface RunCommand {
 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {
+  /** The error's name, `"UsageError"`. */
+  override name = "UsageError";
+
   /**
    * Describes what is wrong.
    *
@@ -30,7 +33,6 @@ export class UsageError extends Error {
    */
   constructor(problems: readonly string[]) {
     super(`${problems.join("\n")}\nRun with --help to see the usage`);
-    this.name = "UsageError";
   }
 }
 

@@ -142,6 +142,8 @@ export interface ConfigProblem {
  * ```
  */
 export class ConfigError extends Error {
+  /** The error's name, `"ConfigError"`. */
+  override name = "ConfigError";
   /** Everything that is wrong, in the order of the file where that is known. */
   readonly problems: readonly ConfigProblem[];
   /** The file the configuration came from, if it came from one. */
@@ -160,7 +162,6 @@ export class ConfigError extends Error {
     super(
       [`Cannot use the configuration${place}${count}:`, ...lines].join("\n  "),
     );
-    this.name = "ConfigError";
     this.problems = problems;
     this.file = file;
   }

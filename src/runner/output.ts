@@ -10,6 +10,8 @@ import { writeToStderr, writeToStdout } from "./streams.ts";
 
 /** An output place that cannot be used. */
 export class OutputError extends Error {
+  /** The error's name, `"OutputError"`. */
+  override name = "OutputError";
   /** The place, as it was given. */
   readonly path: string;
 
@@ -21,7 +23,6 @@ export class OutputError extends Error {
    */
   constructor(path: string, reason: string) {
     super(`Cannot write to ${JSON.stringify(path)}: ${reason}`);
-    this.name = "OutputError";
     this.path = path;
   }
 }
