@@ -2,7 +2,6 @@
  * The command line: arguments in, exit code out. What it does is done by the
  * runner. The names that a program needs to do the same are exported beside it.
  */
-
 import { HELP, parseCommandLine, UsageError } from "./runner/command_line.ts";
 import { ConfigError } from "./runner/config_types.ts";
 import { OutputError } from "./runner/output.ts";

@@ -1,6 +1,5 @@
 // What the command line refuses: one process a mistake, each with its message,
 // exit code 2 and nothing written.
-
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { namesIn, processTest, runCommandLine, withFolder } from "./helpers.ts";
 

@@ -1,3 +1,5 @@
+// The command line as a process: what it writes, where, and how it ends. What it
+// refuses is in main_refusals_test.ts.
 import {
   assert,
   assertEquals,

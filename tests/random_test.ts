@@ -1,3 +1,4 @@
+// The generator against the published vectors and another implementation.
 import {
   assert,
   assertAlmostEquals,

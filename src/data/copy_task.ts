@@ -2,7 +2,6 @@
  * The copy task: random token sequences whose target is the source itself. It
  * makes arrays; it neither batches nor reads files.
  */
-
 import { describe, type NDArray } from "../array.ts";
 import { checkInteger } from "../checks.ts";
 import { Random } from "../random.ts";

@@ -1,7 +1,6 @@
 /**
  * From arguments to a command, and the help text. It carries nothing out.
  */
-
 import { parseArgs } from "@std/cli/parse-args";
 import { suggest } from "./suggest.ts";
 

@@ -2,7 +2,6 @@
  * Reads configurations: from a YAML file, a YAML text or an object to a
  * complete, checked {@linkcode Config}. It acts on nothing it reads.
  */
-
 import { parse } from "@std/yaml";
 import { findProblems, withDefaults } from "./config_schema.ts";
 import {

@@ -4,7 +4,6 @@
  *
  * The schema library stays inside this file: no type of it is exported.
  */
-
 import { z } from "zod";
 import { describe } from "../array.ts";
 import {

@@ -2,7 +2,6 @@
  * One run from a configuration to its results: generate, build, train, test.
  * It reads no configuration and writes no results.
  */
-
 import { type CopyTaskData, generateCopyTaskData } from "../data/copy_task.ts";
 import {
   DivergenceError,

@@ -3,7 +3,6 @@
  * and what went wrong, in words that help without a stack trace. It changes no
  * file.
  */
-
 import { resolve } from "node:path";
 
 /**

@@ -2,7 +2,6 @@
  * Messages by level, to standard error and to the file of `logging.file`. It
  * rotates nothing and knows nothing of progress bars.
  */
-
 import {
   ConfigError,
   type LoggingConfig,

@@ -5,7 +5,6 @@
  *
  * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
  */
-
 import type { Config } from "./config_types.ts";
 
 /** Bytes of the parts of a run. */

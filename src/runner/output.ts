@@ -3,7 +3,6 @@
  * is written beside its place and moved there, so that neither a crash nor a
  * full disk leaves half a result or costs the previous one.
  */
-
 import { dirname, join, resolve } from "node:path";
 import { describeFileError, inspect, isDenial } from "./files.ts";
 import { writeToStderr, writeToStdout } from "./streams.ts";

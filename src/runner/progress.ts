@@ -2,7 +2,6 @@
  * Shows how far the training is: a bar where standard error is a terminal,
  * otherwise a line now and then. It measures nothing but time.
  */
-
 import type { Metrics } from "./history.ts";
 import type { Logger } from "./logging.ts";
 

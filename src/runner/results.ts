@@ -2,7 +2,6 @@
  * The results of a run as plain data, ready to be strict JSON. It computes
  * nothing and writes nothing.
  */
-
 import { VERSION } from "../version.ts";
 import type { Config } from "./config_types.ts";
 

@@ -2,7 +2,6 @@
  * The command `run`: everything is checked first, then the run takes place,
  * then its results are written, also if it was interrupted or diverged.
  */
-
 import type { RunCommand } from "./command_line.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";

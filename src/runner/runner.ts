@@ -2,7 +2,6 @@
  * The runner as a class, for programs. The command line is another user of the
  * same parts.
  */
-
 import { loadConfig, resolveConfig } from "./config.ts";
 import type { Config, PartialConfig } from "./config_types.ts";
 import { runExperiment, type RunOptions } from "./experiment.ts";

@@ -2,7 +2,6 @@
  * Lines on standard error, with one status line that stays below them where
  * standard error is a terminal. What the lines say is decided elsewhere.
  */
-
 import { writeToStderr } from "./streams.ts";
 
 /** What a {@linkcode StatusConsole} writes to; by default, standard error. */

@@ -1,3 +1,4 @@
+// The data of the copy task: what they are, and that a seed fixes every byte.
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import {
   type CopyTaskOptions,

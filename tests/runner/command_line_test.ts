@@ -1,3 +1,4 @@
+// Arguments in, a command or a refusal out. The process is in main_test.ts.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   type Command,

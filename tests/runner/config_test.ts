@@ -1,3 +1,5 @@
+// Configurations: what is read, filled in and refused. That nothing is written
+// then is in main_refusals_test.ts.
 import {
   assert,
   assertEquals,

@@ -1,3 +1,4 @@
+// The learning curve, above all of an epoch that is cut short.
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { History } from "../../src/runner/history.ts";
 

@@ -1,3 +1,4 @@
+// Signals, sent to a process of its own.
 import { assertEquals } from "@std/assert";
 import { processTest } from "../helpers.ts";
 

@@ -1,3 +1,4 @@
+// Which message goes where, and a log file that fails.
 import {
   assertEquals,
   assertMatch,

@@ -1,3 +1,4 @@
+// The estimate against the memory that plans really take.
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { Plans } from "../../src/nn/plans.ts";
 import { initialParameters, PARAMETER_NAMES } from "../../src/nn/seq2seq.ts";

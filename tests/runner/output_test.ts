@@ -1,3 +1,4 @@
+// Places of results: found out beforehand, written as a whole or not at all.
 import {
   assertEquals,
   assertRejects,

@@ -1,3 +1,4 @@
+// The progress bar and lines, by a clock under control.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { LogLevel } from "../../src/runner/config_types.ts";
 import { Logger } from "../../src/runner/logging.ts";

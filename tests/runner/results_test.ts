@@ -1,3 +1,4 @@
+// The form of the results and its strict JSON. Their values: runner_test.ts.
 import { assertEquals } from "@std/assert";
 import denoJson from "../../deno.json" with { type: "json" };
 import { DEFAULT_CONFIG } from "../../src/runner/config_types.ts";

@@ -1,3 +1,4 @@
+// AttentionRunner from a configuration to its results, in this process.
 import {
   assertAlmostEquals,
   assertEquals,

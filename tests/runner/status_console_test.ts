@@ -1,3 +1,4 @@
+// Lines above a status line, character by character.
 import { assertEquals } from "@std/assert";
 import {
   StatusConsole,

@@ -1,3 +1,4 @@
+// Did-you-mean, and the distance between words behind it.
 import { assertEquals } from "@std/assert";
 import { editDistance, suggest } from "../../src/runner/suggest.ts";
 

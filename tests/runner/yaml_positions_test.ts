@@ -1,3 +1,4 @@
+// Where a YAML text mentions its keys.
 import { assertEquals } from "@std/assert";
 import { locateKeys } from "../../src/runner/yaml_positions.ts";
 
