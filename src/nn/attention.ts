@@ -80,7 +80,11 @@ export function scaledDotProductAttention(
   const allowed = m && graph.input("mask", m.shape, "int32");
   if (m) feeds.mask = m;
   const outputs = attention(nodes[0]!, nodes[1]!, nodes[2]!, allowed);
-  const result = compile({ outputs: { ...outputs } }).run(feeds);
+  const result = compile({
+    outputs: { ...outputs },
+    // One run is not worth a module.
+    executor: "interpreter",
+  }).run(feeds);
   checkScores(result.weights, m);
   return result as Attention<NDArray<Float32Array>>;
 }

@@ -36,6 +36,11 @@ export class Memory {
     return this.#used;
   }
 
+  /** The memory that modules import. */
+  get wasm(): WebAssembly.Memory {
+    return this.#memory;
+  }
+
   /** The bytes themselves; another object after each growth. */
   get buffer(): ArrayBuffer {
     return this.#memory.buffer as ArrayBuffer;

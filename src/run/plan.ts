@@ -14,13 +14,14 @@ import {
 import type { Node } from "../graph/node.ts";
 import { formatType } from "../graph/print.ts";
 import { verify } from "../graph/verify.ts";
+import { CompiledProgram } from "./compiled.ts";
 import { Interpreter } from "./interpreter.ts";
 import { feedType, type Precision } from "./memory.ts";
 import {
+  type Binding,
   buildProgram,
   type Executor,
   type Location,
-  type Program,
   type ProgramOptions,
   type Update,
 } from "./program.ts";
@@ -40,6 +41,11 @@ export interface CompileOptions<K extends string = string>
   variables?: Variables;
   /** `"float64"` evaluates float32 nodes as float64; `"float32"` by default. */
   precision?: Precision;
+  /**
+   * What runs the plan: a WebAssembly module made for it, or the reference
+   * interpreter, slow and plain. `"compiled"` by default in float32.
+   */
+  executor?: "compiled" | "interpreter";
 }
 
 /** Values for the inputs of a plan, by name. */
@@ -109,11 +115,11 @@ export interface Plan<K extends string = string> {
 class ProgramPlan<K extends string> implements Plan<K> {
   readonly variables: Variables;
   readonly arenaBytes: number;
-  readonly #program: Program;
+  readonly #program: Binding;
   readonly #executor: Executor;
   readonly #views = new Map<Location, TypedArray>();
 
-  constructor(program: Program, executor: Executor, variables: Variables) {
+  constructor(program: Binding, executor: Executor, variables: Variables) {
     this.#program = program;
     this.#executor = executor;
     this.variables = variables;
@@ -228,8 +234,27 @@ export function compile<K extends string>(
   checkNodes(outputs, updates);
   checkUpdates(updates);
   verify([...Object.values<Node>(outputs), ...updates.flat()]);
-  const program = buildProgram(outputs, updates, variables, options);
-  return new ProgramPlan<K>(program, new Interpreter(program), variables);
+  if (usesInterpreter(options, variables)) {
+    const program = buildProgram(outputs, updates, variables, options);
+    return new ProgramPlan<K>(program, new Interpreter(program), variables);
+  }
+  const compiled = new CompiledProgram(outputs, updates, variables, options);
+  return new ProgramPlan<K>(compiled, compiled, variables);
+}
+
+function usesInterpreter(
+  { executor, poison = false }: CompileOptions,
+  { precision }: Variables,
+): boolean {
+  const interprets = poison || precision === "float64";
+  if (executor === "compiled" && interprets) {
+    throw new TypeError(
+      `Cannot compile to WebAssembly ` +
+        (poison ? "with poisoned buffers" : `in ${precision}`) +
+        `: wanted the executor "interpreter"`,
+    );
+  }
+  return interprets || executor === "interpreter";
 }
 
 function checkNodes(

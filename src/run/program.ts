@@ -34,24 +34,28 @@ export interface ProgramStep {
   readonly freed: readonly Location[];
 }
 
-/** All that an executor needs to know. */
-export interface Program {
+/** Where the values that a plan exchanges with its user lie. */
+export interface Binding {
   /** The memory that every location refers to. */
   readonly memory: Memory;
   /** How wide float32 values are. */
   readonly precision: Precision;
-  /** What is evaluated, in order. */
-  readonly steps: readonly ProgramStep[];
-  /** What is written once, before the first step. */
-  readonly constants: readonly { node: Node; location: Location }[];
-  /** New values of variables, moved all together after the last step. */
-  readonly copies: readonly { from: Location; to: Location }[];
   /** Where inputs are written. */
   readonly inputs: ReadonlyMap<string, Location>;
   /** Where outputs are read. */
   readonly outputs: ReadonlyMap<string, Location>;
   /** The size of the arena in bytes. */
   readonly arenaBytes: number;
+}
+
+/** All that the interpreter needs to know. */
+export interface Program extends Binding {
+  /** What is evaluated, in order. */
+  readonly steps: readonly ProgramStep[];
+  /** What is written once, before the first step. */
+  readonly constants: readonly { node: Node; location: Location }[];
+  /** New values of variables, moved all together after the last step. */
+  readonly copies: readonly { from: Location; to: Location }[];
 }
 
 /** Runs a program, one step at a time. */
@@ -144,7 +148,7 @@ function bytesOf(node: Node, variables: Variables): number {
   return sizeOf(node.shape) * widthOf(node.dtype, variables.precision);
 }
 
-function locationOf(node: Node, offset: number): Location {
+export function locationOf(node: Node, offset: number): Location {
   const { shape, dtype } = node;
   return { offset, shape, size: sizeOf(shape), dtype };
 }

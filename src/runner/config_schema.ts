@@ -176,7 +176,7 @@ function findExcess(config: Config): ConfigProblem[] {
   const path = largest === parameters
     ? "model"
     : largest === activations
-    ? "training.batch_size"
+    ? "data.src_length"
     : "data.n_samples";
   const found = SIZE_PATHS.map((key) =>
     `${key.split(".")[1]} ${valueAt(config, key.split("."))}`
@@ -186,7 +186,7 @@ function findExcess(config: Config): ConfigProblem[] {
     found: `sizes that need about ${formatBytes(total)} of memory (${found})`,
     wanted: `at most ${formatBytes(MEMORY_LIMIT)}: parameters and optimiser ${
       formatBytes(parameters)
-    }, one batch ${formatBytes(activations)}, data ${formatBytes(data)}`,
+    }, one sequence ${formatBytes(activations)}, data ${formatBytes(data)}`,
   }];
 }
 

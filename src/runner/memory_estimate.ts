@@ -43,16 +43,22 @@ export function estimateMemory(
   const attention = T * (3 * S + d_v);
   const states = T * (d_v + D + 3 * D);
   const logits = T * 3 * V;
-  const forward = B * (encoder + decoder + attention + states + logits);
+  const sequence = FLOAT * 2 *
+    (encoder + decoder + attention + states + logits);
   return {
     parameters: FLOAT * PARAMETER_COPIES * parameters,
-    activations: FLOAT * 2 * forward,
+    // A tile of sequences at a time, and the tokens of the whole batch.
+    activations: Math.min(B * sequence, TILE_BYTES + sequence) +
+      FLOAT * B * (S + T),
     data: FLOAT * (n_samples + n_test) * (S + T),
   };
 }
 
 /** Value, gradient, two moments, and two intermediates of the update. */
 const PARAMETER_COPIES = 6;
+
+/** What the compiler lets the intermediate values of a tile take. */
+const TILE_BYTES = 96 * 1024;
 
 /** What the model takes at once when it is tested. */
 const TEST_BATCH = 64;

@@ -234,20 +234,6 @@ Deno.test("train() refuses wrong options and changes nothing", async () => {
   assertEquals(steps, [1, 2, 3]);
 });
 
-Deno.test("a batch that does not fit the memory changes nothing", async () => {
-  // 300 sequences of 4096 by 4096 attention weights.
-  const sizes = { srcLength: 4096, tgtLength: 4096 };
-  const model = makeModel(sizes);
-  const before = bytesOf(model);
-  const tokens = { data: new Int32Array(300 * 4096), shape: [300, 4096] };
-  await assertRejects(
-    () => model.train(tokens, tokens, { ...OPTIONS, batchSize: 300 }),
-    RangeError,
-    "Cannot reserve",
-  );
-  assertEquals(bytesOf(model), before);
-});
-
 Deno.test("what the caller does to the data during training has no effect", async () => {
   const { xSrc, xTgt } = makeData(6);
   const undisturbed = makeModel();

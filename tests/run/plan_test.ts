@@ -8,11 +8,12 @@ import {
 } from "@std/assert";
 import { sum } from "../../src/graph/broadcast.ts";
 import { matmul } from "../../src/graph/einsum.ts";
-import { add, mul, tanh } from "../../src/graph/elementwise.ts";
+import { add, mul, neg, tanh } from "../../src/graph/elementwise.ts";
 import { gather } from "../../src/graph/indexing.ts";
 import { Graph } from "../../src/graph/node.ts";
 import { compile, type Feeds } from "../../src/run/plan.ts";
 import { Variables } from "../../src/run/variables.ts";
+import { refuses } from "../graph/support.ts";
 
 /** A plan that returns its inputs: x (2, 2) float32 and i (2) int32. */
 function echo() {
@@ -262,6 +263,7 @@ Deno.test("float32 rounds every result, and nothing in between reductions", () =
   const x = graph.input("x", [3]);
   const plan = compile({
     outputs: { product: mul(x, 0.1), total: sum(x) },
+    executor: "interpreter",
   });
   const { product, total } = plan.run({ x: [1, 2 ** -24, 2 ** -24] });
   assertEquals(product.data[0], Math.fround(0.1));
@@ -283,11 +285,38 @@ Deno.test("dead buffers are reused unless told not to", () => {
   const graph = new Graph();
   let y = graph.input("x", [1000]);
   for (let i = 0; i < 10; i++) y = tanh(y);
-  const reused = compile({ outputs: { y } });
-  const apart = compile({ outputs: { y }, reuse: false });
+  const executor = "interpreter";
+  const reused = compile({ outputs: { y }, executor });
+  const apart = compile({ outputs: { y }, executor, reuse: false });
   assertEquals(apart.arenaBytes, 11 * 4000);
   // The input, and two buffers that take turns.
   assertEquals(reused.arenaBytes, 3 * 4000);
   const x = Float32Array.from({ length: 1000 }, (_, at) => at / 100);
   assertEquals(reused.run({ x }), apart.run({ x }));
+});
+
+Deno.test("what does not fit the memory is refused, and nothing is declared anew", () => {
+  const graph = new Graph();
+  const x = graph.input("x", [2 ** 15, 2 ** 15]);
+  const variables = new Variables();
+  variables.declare("kept", { data: Float32Array.of(7), shape: [] });
+  for (const executor of ["compiled", "interpreter"] as const) {
+    refuses(
+      () => compile({ outputs: { y: neg(x) }, variables, executor }),
+      RangeError,
+      "Cannot reserve",
+    );
+  }
+  assertEquals(variables.get("kept").data, Float32Array.of(7));
+});
+
+Deno.test("only the interpreter runs float64 or poisons what is dead", () => {
+  const y = neg(new Graph().input("x", []));
+  for (const options of [{ precision: "float64" }, { poison: true }] as const) {
+    refuses(
+      () => compile({ outputs: { y }, executor: "compiled", ...options }),
+      TypeError,
+      "Cannot compile to WebAssembly",
+    );
+  }
 });

@@ -1,0 +1,249 @@
+/**
+ * From groups to kernels: gives every stored value a buffer and writes down
+ * what each group computes.
+ */
+import { sizeOf } from "../array.ts";
+import { isLeaf } from "../graph/leaves.ts";
+import type { Node } from "../graph/node.ts";
+import type { Update } from "../run/program.ts";
+import { type Group, type Grouping, groupNodes } from "./group.ts";
+import type { Buffer, Kernel, Lowered, StageKernels } from "./kernel.ts";
+import { KernelBuilder } from "./kernel_builder.ts";
+import { legalize } from "./legalize.ts";
+
+/** Bytes of tile-local buffers that a tile may take, so that caches hold it. */
+const TILE_BYTES = 96 * 1024;
+
+/**
+ * Lowers what outputs and updates depend on.
+ *
+ * @param outputs What can be read after a run.
+ * @param updates Variables and their new values.
+ * @param inputs What is fed, needed or not.
+ * @returns Kernels and buffers.
+ */
+export function lower(
+  outputs: readonly Node[],
+  updates: readonly Update[],
+  inputs: readonly Node[],
+): Lowered {
+  const targets = updates.map(([variable]) => variable);
+  const values = updates.map(([, value]) => value);
+  const legal = legalize([...outputs, ...values, ...targets], [
+    ...outputs,
+    ...values,
+  ]);
+  const results = outputs.map(legal.of);
+  const moves = updates.map(([target, value]) =>
+    [target, legal.of(value)] as const
+  );
+  const needed = new Set([...results, ...moves.flat()]);
+  const grouping = groupNodes([...needed], legal.copies);
+  const inPlace = findInPlace(grouping, moves, results);
+  const buffers = new Buffers(grouping, inPlace, targets);
+  return {
+    stages: buildStages(grouping, buffers),
+    inputs: inputs.map((node) => buffers.of(node)),
+    outputs: results.map((node) => buffers.of(node)),
+    copies: moves
+      .filter(([, value]) => !inPlace.has(value))
+      .map(([to, from]) => ({ from: buffers.of(from), to: buffers.of(to) })),
+    batch: grouping.stages.batch,
+    tile: buffers.tile,
+    buffers: buffers.all,
+  };
+}
+
+function buildStages(grouping: Grouping, buffers: Buffers): StageKernels[] {
+  const last = grouping.groups.reduce((most, g) => Math.max(most, g.stage), 0);
+  const stages: StageKernels[] = [];
+  for (let at = 0; at <= last; at++) {
+    const groups = grouping.groups.filter(({ stage, nodes }) =>
+      stage === at && nodes.length > 0
+    );
+    if (groups.length === 0) continue;
+    const clears: Buffer[] = [];
+    const builder = new KernelBuilder(grouping, buffers, clears);
+    const kernels: Kernel[] = groups.flatMap((group) => builder.build(group));
+    stages.push({ tiled: at % 2 === 1, clears, kernels });
+  }
+  return stages;
+}
+
+/**
+ * New values that can be written over the old: nothing reads the variable
+ * later, and the group that writes reads it element for element.
+ */
+function findInPlace(
+  grouping: Grouping,
+  updates: readonly Update[],
+  outputs: readonly Node[],
+): Map<Node, Node> {
+  const { groups, groupOf, accesses } = grouping;
+  const lastLookup = groups.findLast((group) => looksUp(grouping, group));
+  const readers = new Map<Node, Group[]>();
+  for (const group of groups) {
+    for (const node of group.nodes) {
+      for (const input of node.inputs) {
+        const { root } = accesses.of(input);
+        if (root.op !== "variable") continue;
+        const known = readers.get(root) ?? [];
+        readers.set(root, [...known, group]);
+      }
+    }
+  }
+  const inPlace = new Map<Node, Node>();
+  for (const [variable, value] of updates) {
+    const group = groupOf.get(value);
+    if (
+      !group || group.stage % 2 === 1 || inPlace.has(value) ||
+      value.op === "einsum" || grouping.inMemory.has(value) ||
+      outputs.includes(variable) || value.op === "concatenate" ||
+      value.op === "pad" || value.op === "reshape"
+    ) continue;
+    const precedes = (other: Group): boolean =>
+      other.stage < group.stage ||
+      (other.stage === group.stage && other.at < group.at);
+    // A lookup may fail, and then no variable may have changed.
+    if (lastLookup && !precedes(lastLookup)) continue;
+    const before = (reader: Group): boolean =>
+      precedes(reader) ||
+      (reader === group && readsDirectly(grouping, group, variable));
+    if ((readers.get(variable) ?? []).every(before)) {
+      inPlace.set(value, variable);
+    }
+  }
+  return inPlace;
+}
+
+/** Whether a group reads or writes at places that indices tell. */
+function looksUp({ accesses }: Grouping, { nodes }: Group): boolean {
+  return nodes.some((node) =>
+    node.op === "scatterAdd" || node.op === "gather" ||
+    node.inputs.some((input) => accesses.of(input).lookup !== undefined)
+  );
+}
+
+/** Whether a group reads a variable only at the very elements it computes. */
+function readsDirectly(
+  { accesses }: Grouping,
+  group: Group,
+  variable: Node,
+): boolean {
+  return group.nodes.every((node) =>
+    node.inputs.every((input) => {
+      const { root, lookup, strides, offset } = accesses.of(input);
+      if (lookup?.index.root === variable) return false;
+      if (root !== variable) return true;
+      const own = accesses.of(variable).strides;
+      return !lookup && offset === 0 && strides.length === own.length &&
+        strides.every((stride, axis) => stride === own[axis]) &&
+        sizeOf(node.shape) === sizeOf(variable.shape);
+    })
+  );
+}
+
+/** The buffers of a lowered graph, made when first asked for. */
+export class Buffers {
+  readonly all: Buffer[] = [];
+  readonly known = new Map<Node, Buffer>();
+  readonly tile: number;
+  readonly #grouping: Grouping;
+  readonly #inPlace: ReadonlyMap<Node, Node>;
+  readonly #local = new Set<Node>();
+
+  constructor(
+    grouping: Grouping,
+    inPlace: ReadonlyMap<Node, Node>,
+    variables: readonly Node[],
+  ) {
+    this.#grouping = grouping;
+    this.#inPlace = inPlace;
+    this.#findLocal();
+    this.tile = this.#chooseTile();
+    for (const variable of variables) this.of(variable);
+  }
+
+  /** The buffer of a root. */
+  of(root: Node): Buffer {
+    const known = this.known.get(root);
+    if (known) return known;
+    const variable = this.#inPlace.get(root);
+    const buffer = variable ? this.of(variable) : this.#make(root);
+    this.known.set(root, buffer);
+    return buffer;
+  }
+
+  /** Whether the first axis of a root's value is cut into tiles. */
+  isTiled(root: Node): boolean {
+    const { batch } = this.#grouping.stages;
+    return batch > 1 && root.shape[0] === batch;
+  }
+
+  #make(root: Node): Buffer {
+    const { accesses } = this.#grouping;
+    const strides = accesses.layout(root);
+    const local = this.#local.has(root);
+    const extent = local ? this.tile : root.shape[0] ?? 1;
+    const size = sizeOf(root.shape) === 0
+      ? 0
+      : Math.max(1, extent * (strides[0] ?? 1));
+    const buffer: Buffer = {
+      id: this.all.length,
+      node: root,
+      dtype: root.dtype,
+      size,
+      strides,
+      local,
+      pinned: isLeaf(root.op),
+      ...(root.op === "variable" ? { variable: root.attrs.name } : {}),
+    };
+    this.all.push(buffer);
+    return buffer;
+  }
+
+  /** Values made and used up within one loop over tiles. */
+  #findLocal(): void {
+    const { groups, groupOf, accesses, stages, stored } = this.#grouping;
+    const used = new Map<Node, Set<number>>();
+    const use = (root: Node, stage: number): void => {
+      const at = used.get(root) ?? new Set();
+      used.set(root, at.add(stage));
+    };
+    for (const group of groups) {
+      for (const node of group.nodes) {
+        for (const input of node.inputs) {
+          const { root, lookup } = accesses.of(input);
+          use(root, group.stage);
+          if (lookup) use(lookup.index.root, group.stage);
+        }
+      }
+    }
+    for (const root of stored) {
+      const group = groupOf.get(root);
+      if (!group || group.stage % 2 === 0) continue;
+      if (stages.of.get(root)!.share !== "tiled") continue;
+      const stagesOfUse = used.get(root);
+      if (
+        stagesOfUse && stagesOfUse.size === 1 &&
+        stagesOfUse.has(group.stage) && !this.#grouping.results.has(root)
+      ) this.#local.add(root);
+    }
+  }
+
+  /** The most batch entries whose intermediates stay in fast memory. */
+  #chooseTile(): number {
+    const { batch } = this.#grouping.stages;
+    let bytes = 0;
+    for (const root of this.#local) {
+      bytes += 4 * (this.#grouping.accesses.layout(root)[0] ?? 1);
+    }
+    const most = Math.max(1, Math.floor(TILE_BYTES / Math.max(1, bytes)));
+    if (most >= batch) return batch;
+    // A divisor of the batch spares a last, smaller tile.
+    for (let tile = most; tile > most / 2; tile--) {
+      if (batch % tile === 0) return tile;
+    }
+    return most;
+  }
+}

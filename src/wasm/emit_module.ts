@@ -1,0 +1,93 @@
+/**
+ * Emits a whole plan as one module: a function a kernel, and one exported step
+ * that runs the stages in order.
+ */
+import type {
+  Buffer,
+  Kernel,
+  Lowered,
+  StageKernels,
+} from "../compile/kernel.ts";
+import { type FunctionBuilder, ModuleBuilder } from "./assembler.ts";
+import type { FunctionRef, Local } from "./assembler.ts";
+import { emitLoop } from "./emit_loop.ts";
+import { emitProductCall, ProductFunctions } from "./emit_product.ts";
+import { emitClears } from "./pointers.ts";
+import type { VectorOptions } from "./vector_emitter.ts";
+
+/** A stage's functions: for whole tiles, and for a last smaller one. */
+interface StageFunctions {
+  readonly stage: StageKernels;
+  readonly whole: readonly FunctionRef[];
+  readonly rest: readonly FunctionRef[];
+}
+
+/** How a module is emitted. */
+export interface ModuleOptions extends VectorOptions {
+  /** Whether every kernel is exported as well, to be timed or run alone. */
+  readonly exportKernels?: boolean;
+}
+
+/** Emits the module of a lowered graph. */
+export function emitModule(
+  lowered: Lowered,
+  address: (buffer: Buffer) => number,
+  options: ModuleOptions,
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.importMemory("weft", "memory", { initial: 1 });
+  const { batch, tile } = lowered;
+  const rest = batch % tile;
+  const products = new ProductFunctions(module, options);
+  let count = 0;
+  const emit = (kernel: Kernel, tile: number): FunctionRef => {
+    const name = options.exportKernels ? `kernel${count++}` : false;
+    const shape = kernel.kind === "product"
+      ? products.of(kernel, tile)
+      : undefined;
+    const signature = { params: ["i32"], export: name } as const;
+    return module.addFunction(kernel.name, signature, (f, first) => {
+      const place = { address, tile, first };
+      if (kernel.kind === "loop") emitLoop(f, kernel, place, options);
+      else emitProductCall(f, kernel, shape!, place);
+    });
+  };
+  const functions = lowered.stages.map((stage): StageFunctions => ({
+    stage,
+    whole: stage.kernels.map((kernel) => emit(kernel, stage.tiled ? tile : 1)),
+    rest: stage.tiled && rest > 0
+      ? stage.kernels.map((kernel) => emit(kernel, rest))
+      : [],
+  }));
+  module.addFunction("step", { export: true }, (f) => {
+    for (const stage of functions) emitStage(f, stage, lowered, address);
+    for (const { from, to } of lowered.copies) {
+      f.i32Const(address(to));
+      f.i32Const(address(from));
+      f.i32Const(4 * to.size);
+      f.bulk("memory.copy");
+    }
+  });
+  return module.finish();
+}
+
+function emitStage(
+  f: FunctionBuilder,
+  { stage, whole, rest }: StageFunctions,
+  { batch, tile }: Lowered,
+  address: (buffer: Buffer) => number,
+): void {
+  emitClears(f, stage.clears, { address });
+  const call = (functions: readonly FunctionRef[], push: () => void): void => {
+    for (const kernel of functions) {
+      push();
+      f.call(kernel);
+    }
+  };
+  if (!stage.tiled) return call(whole, () => f.i32Const(0));
+  const first: Local<"i32"> = f.local("i32");
+  const full = batch - batch % tile;
+  f.forRange(first, 0, full, tile, () => call(whole, () => f.localGet(first)));
+  call(rest, () => f.i32Const(full));
+  f.release(first);
+}
