@@ -10,6 +10,9 @@ import { type Node, type NodeOf, reachable } from "../graph/node.ts";
 import { recordOf } from "../graph/ops.ts";
 import { argmax, max } from "../graph/reduce.ts";
 
+/** From so many rows on, a transposed copy of the right operand pays. */
+const SHARING_ROWS = 64;
+
 /** A graph in legal form. */
 export interface Legal {
   /** The new node for each of the results. */
@@ -102,10 +105,13 @@ function readable(node: NodeOf<"einsum">, copies: Set<Node>): Node {
   const last = out.at(-1) ?? "";
   if (a.includes(last) === b.includes(last)) return node as Node;
   if (a.includes(last)) [a, b, left, right] = [b, a, right, left];
-  const inner = rolesOf({ a, b, out }).k.at(-1);
+  const { batch, m, k, n } = rolesOf({ a, b, out });
+  const inner = k.at(-1);
   const dots = inner !== undefined && a.at(-1) === inner && b.at(-1) === inner;
-  if (b.at(-1) === last || dots) return node as Node;
-  const { batch, k, n } = rolesOf({ a, b, out });
+  // Sums across lanes cost more than a copy that enough rows share.
+  const rows = sizeOf([...m].map((label) => left.shape[a.indexOf(label)]!));
+  const dotsPay = batch !== "" || rows < SHARING_ROWS;
+  if (b.at(-1) === last || (dots && dotsPay)) return node as Node;
   const order = [...batch, ...k, ...n].join("");
   const copy = transpose(right, Array.from(order, (l) => b.indexOf(l)));
   copies.add(copy);

@@ -119,12 +119,14 @@ function updatesOf(
   const seconds = parameters.map((p) => momentOf(graph, `${name}.v`, p));
   const updates: Update[] = [[correct1, next1], [correct2, next2]];
   const rate = div(learningRate, next1);
+  // One division for all elements instead of one for each.
+  const unbias = div(1, next2);
   for (const [at, parameter] of parameters.entries()) {
     const gradient = gradients[at]!;
     const squared = mul(gradient, gradient);
     const first = decay(firsts[at]!, gradient, beta1);
     const second = decay(seconds[at]!, squared, beta2);
-    const scale = add(sqrt(div(second, next2)), epsilon);
+    const scale = add(sqrt(mul(second, unbias)), epsilon);
     updates.push(
       [firsts[at]!, first],
       [seconds[at]!, second],

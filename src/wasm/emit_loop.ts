@@ -15,6 +15,9 @@ import { type VectorFunction, VectorMath } from "./vector_math.ts";
 /** Rows of up to this many vectors are kept in registers as a whole. */
 const UNROLLED_VECTORS = 8;
 
+/** Kernels of at most so many values are unrolled four times, others twice. */
+const UNROLLED_VALUES = 8;
+
 /** Emits the body of a kernel's function. */
 export function emitLoop(
   f: FunctionBuilder,
@@ -23,14 +26,49 @@ export function emitLoop(
   options: VectorOptions,
 ): void {
   emitClears(f, kernel.clears, place);
-  const extents = kernel.extents.with(
-    0,
-    kernel.tiled ? place.tile : kernel.extents[0]!,
-  );
-  if (extents.includes(0)) return;
-  const math = new VectorMath(f, functionsOf(kernel), options);
-  new RowEmitter(f, kernel, extents, place, math).emit();
+  const batch = kernel.tiled ? place.tile : kernel.extents[0]!;
+  const nest = joinRows({ ...kernel, extents: kernel.extents.with(0, batch) });
+  if (nest.extents.includes(0)) return;
+  const math = new VectorMath(f, functionsOf(nest), options);
+  new RowEmitter(f, nest, place, math).emit();
   math.release();
+}
+
+/**
+ * Makes one long row of rows that follow one another in every view: fewer
+ * beginnings and ends of rows. What treats a row as a whole stays as it is.
+ */
+function joinRows(kernel: LoopKernel): LoopKernel {
+  const { extents, values, stores } = kernel;
+  const outer = extents.length - 2;
+  const row = extents[outer + 1]!;
+  const views = stores.map(({ view }) => view);
+  for (const value of values) {
+    if (value.op === "load") views.push(value.view);
+    else if (value.op.startsWith("row") || value.op === "position") {
+      return kernel;
+    }
+  }
+  const follows = ({ strides, lookup }: View): boolean =>
+    !lookup && strides[outer] === strides[outer + 1]! * row;
+  const addsRows = stores.some(({ view, add }) =>
+    add && view.strides.at(-1) === 0
+  );
+  if (outer < 0 || row === 1 || addsRows || !views.every(follows)) {
+    return kernel;
+  }
+  const join = (view: View): View => ({
+    ...view,
+    strides: view.strides.toSpliced(outer, 1),
+  });
+  return joinRows({
+    ...kernel,
+    extents: [...extents.slice(0, outer), extents[outer]! * row],
+    values: values.map((value) =>
+      value.op === "load" ? { ...value, view: join(value.view) } : value
+    ),
+    stores: stores.map((store) => ({ ...store, view: join(store.view) })),
+  });
 }
 
 function functionsOf(kernel: LoopKernel): VectorFunction[] {
@@ -64,14 +102,13 @@ class RowEmitter {
   constructor(
     f: FunctionBuilder,
     kernel: LoopKernel,
-    extents: readonly number[],
     place: Place,
     math: VectorMath,
   ) {
     this.#f = f;
     this.#kernel = kernel;
-    this.#row = extents.at(-1)!;
-    this.#outer = extents.slice(0, -1);
+    this.#row = kernel.extents.at(-1)!;
+    this.#outer = kernel.extents.slice(0, -1);
     this.#phaseOf = phasesOf(kernel.values);
     this.#phases = cut(kernel, this.#phaseOf);
     this.#lastUse = lastUses(kernel, this.#phaseOf);
@@ -114,14 +151,18 @@ class RowEmitter {
     const busy = phase.stores.length + phase.reductions.length > 0;
     if (!busy) return;
     const full = Math.floor(this.#row / 4);
-    if (full > 0) {
-      const offset = this.#pointers.startVectors();
-      this.#f.forRange(offset, 0, 16 * full, 16, () => {
-        this.#emitVector(phase, at, 0, true);
-      });
-      this.#pointers.endVectors();
+    const unroll = this.#kernel.values.length <= UNROLLED_VALUES ? 4 : 2;
+    const looped = full - full % unroll;
+    const offset = this.#pointers.startVectors();
+    this.#f.forRange(offset, 0, 16 * looped, 16 * unroll, () => {
+      for (let vector = 0; vector < unroll; vector++) {
+        this.#emitVector(phase, at, vector, true);
+      }
+    });
+    this.#pointers.endVectors();
+    for (let vector = looped; vector < vectors; vector++) {
+      this.#emitVector(phase, at, vector, true);
     }
-    if (full < vectors) this.#emitVector(phase, at, full, true);
   }
 
   #emitVector(phase: Phase, at: number, vector: number, anew: boolean): void {
