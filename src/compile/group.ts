@@ -45,13 +45,17 @@ const LANES = 4;
 /** Larger groups make functions that engines compile slowly. */
 const MAX_GROUP = 96;
 
-/** Groups the nodes that the results depend on; `copies` are no mere views. */
+/**
+ * Groups the nodes that the results depend on; `copies` are no mere views, and
+ * `frozen` are variables that do not change from step to step.
+ */
 export function groupNodes(
   results: readonly Node[],
   copies: ReadonlySet<Node>,
+  frozen: ReadonlySet<Node>,
 ): Grouping {
   const order = orderForUse(results);
-  const stages = assignStages(order);
+  const stages = assignStages(order, frozen);
   const accesses = new Accesses(layoutOf(order, results));
   for (const node of order) {
     if (copies.has(node)) accesses.force(node);
@@ -307,7 +311,12 @@ export function loopStrides(
 
 /** The loops a node runs in by itself. */
 export function spaceOf(node: Node, stage: number): Space {
-  const extents = withoutOnes(iterationShape(node));
+  return spaceOver(iterationShape(node), stage);
+}
+
+/** Loops over a shape. */
+export function spaceOver(shape: readonly number[], stage: number): Space {
+  const extents = withoutOnes(shape);
   // In a loop over tiles the first extent is the batch, never a row.
   const least = stage % 2 === 1 ? 1 : 0;
   if (extents.length <= least) return { outer: extents, row: 1 };

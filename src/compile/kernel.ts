@@ -159,6 +159,8 @@ export interface StageKernels {
 export interface Lowered {
   /** Every buffer, by id. */
   readonly buffers: readonly Buffer[];
+  /** What is done once, after frozen variables have changed. */
+  readonly prepare: StageKernels;
   /** In order. */
   readonly stages: readonly StageKernels[];
   /** The size of the batch axis. */

@@ -10,7 +10,7 @@ import {
   type Grouping,
   loopStrides,
   type Space,
-  spaceOf,
+  spaceOver,
 } from "./group.ts";
 import {
   type Buffer,
@@ -66,7 +66,7 @@ export class KernelBuilder {
     if (node.op === "pad") this.clear(buffer, clears);
     let at = 0;
     return node.inputs.map((part, index) => {
-      const space = spaceOf(part, group.stage);
+      const space = spaceOver(part.shape, group.stage);
       const offset = node.op === "concatenate"
         ? at * (strides[node.attrs.axis] ?? 0)
         : node.op === "pad"

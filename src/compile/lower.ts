@@ -6,10 +6,12 @@ import { sizeOf } from "../array.ts";
 import { isLeaf } from "../graph/leaves.ts";
 import type { Node } from "../graph/node.ts";
 import type { Update } from "../run/program.ts";
+import { type Access, isView } from "./access.ts";
 import { type Group, type Grouping, groupNodes } from "./group.ts";
 import type { Buffer, Kernel, Lowered, StageKernels } from "./kernel.ts";
 import { KernelBuilder } from "./kernel_builder.ts";
 import { legalize } from "./legalize.ts";
+import { PREPARED } from "./stages.ts";
 
 /** Bytes of tile-local buffers that a tile may take, so that caches hold it. */
 const TILE_BYTES = 96 * 1024;
@@ -20,12 +22,14 @@ const TILE_BYTES = 96 * 1024;
  * @param outputs What can be read after a run.
  * @param updates Variables and their new values.
  * @param inputs What is fed, needed or not.
+ * @param frozen Variables that do not change from step to step.
  * @returns Kernels and buffers.
  */
 export function lower(
   outputs: readonly Node[],
   updates: readonly Update[],
   inputs: readonly Node[],
+  frozen: readonly Node[],
 ): Lowered {
   const targets = updates.map(([variable]) => variable);
   const values = updates.map(([, value]) => value);
@@ -38,10 +42,15 @@ export function lower(
     [target, legal.of(value)] as const
   );
   const needed = new Set([...results, ...moves.flat()]);
-  const grouping = groupNodes([...needed], legal.copies);
+  const grouping = groupNodes(
+    [...needed],
+    legal.copies,
+    new Set(frozen),
+  );
   const inPlace = findInPlace(grouping, moves, results);
   const buffers = new Buffers(grouping, inPlace, targets);
   return {
+    prepare: buildStage(grouping, buffers, PREPARED),
     stages: buildStages(grouping, buffers),
     inputs: inputs.map((node) => buffers.of(node)),
     outputs: results.map((node) => buffers.of(node)),
@@ -56,18 +65,24 @@ export function lower(
 
 function buildStages(grouping: Grouping, buffers: Buffers): StageKernels[] {
   const last = grouping.groups.reduce((most, g) => Math.max(most, g.stage), 0);
-  const stages: StageKernels[] = [];
-  for (let at = 0; at <= last; at++) {
-    const groups = grouping.groups.filter(({ stage, nodes }) =>
-      stage === at && nodes.length > 0
-    );
-    if (groups.length === 0) continue;
-    const clears: Buffer[] = [];
-    const builder = new KernelBuilder(grouping, buffers, clears);
-    const kernels: Kernel[] = groups.flatMap((group) => builder.build(group));
-    stages.push({ tiled: at % 2 === 1, clears, kernels });
-  }
-  return stages;
+  return Array.from(
+    { length: last + 1 },
+    (_, at) => buildStage(grouping, buffers, at),
+  )
+    .filter(({ kernels }) => kernels.length > 0);
+}
+
+function buildStage(
+  grouping: Grouping,
+  buffers: Buffers,
+  at: number,
+): StageKernels {
+  const clears: Buffer[] = [];
+  const builder = new KernelBuilder(grouping, buffers, clears);
+  const kernels: Kernel[] = grouping.groups
+    .filter(({ stage, nodes }) => stage === at && nodes.length > 0)
+    .flatMap((group) => builder.build(group));
+  return { tiled: at % 2 === 1, clears, kernels };
 }
 
 /**
@@ -130,17 +145,20 @@ function readsDirectly(
   group: Group,
   variable: Node,
 ): boolean {
-  return group.nodes.every((node) =>
-    node.inputs.every((input) => {
-      const { root, lookup, strides, offset } = accesses.of(input);
-      if (lookup?.index.root === variable) return false;
-      if (root !== variable) return true;
-      const own = accesses.of(variable).strides;
-      return !lookup && offset === 0 && strides.length === own.length &&
-        strides.every((stride, axis) => stride === own[axis]) &&
-        sizeOf(node.shape) === sizeOf(variable.shape);
-    })
-  );
+  const own = accesses.of(variable).strides;
+  const isDirect = ({ root, lookup, strides, offset }: Access): boolean => {
+    if (lookup?.index.root === variable) return false;
+    return root !== variable ||
+      (!lookup && offset === 0 && strides.length === own.length &&
+        strides.every((stride, axis) => stride === own[axis]));
+  };
+  return group.nodes.every((node) => {
+    // A copy of a view reads where the view says.
+    const reads = isView(node) && node.op !== "reshape"
+      ? [accesses.viewOf(node)]
+      : node.inputs.map((input) => accesses.of(input));
+    return reads.every(isDirect);
+  });
 }
 
 /** The buffers of a lowered graph, made when first asked for. */

@@ -2,6 +2,7 @@
  * Decides what is done once a step and what is done tile by tile along the
  * batch. Stages alternate: 0 works on whole arrays, 1 is a loop over tiles, 2
  * works on whole arrays again with what stage 1 has accumulated, and so on.
+ * What frozen variables alone decide is done before, once for many steps.
  */
 import { isLeaf } from "../graph/leaves.ts";
 import type { Node } from "../graph/node.ts";
@@ -31,12 +32,27 @@ export interface Stages {
   readonly of: ReadonlyMap<Node, Stage>;
 }
 
+/** The stage of what is computed once for many steps. */
+export const PREPARED = -2;
+
 /** Assigns every node a stage. */
-export function assignStages(order: readonly Node[]): Stages {
+export function assignStages(
+  order: readonly Node[],
+  frozen: ReadonlySet<Node>,
+): Stages {
   const batch = batchOf(order);
   const stages = new Map<Node, Stage>();
   for (const node of order) stages.set(node, stageOf(node, batch, stages));
   sink(order, stages);
+  const fixed = new Set<Node>(frozen);
+  for (const node of order) {
+    const known = node.op === "constant" || node.op === "iota" ||
+      (node.inputs.length > 0 && node.inputs.every((x) => fixed.has(x)));
+    if (known) fixed.add(node);
+    if (known && !isLeaf(node.op)) {
+      stages.set(node, { at: PREPARED, share: "whole" });
+    }
+  }
   return { batch, of: stages };
 }
 

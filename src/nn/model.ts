@@ -194,8 +194,9 @@ export class Seq2SeqAttentionModel {
     const count = source.shape[0]!;
     let loss = 0;
     let correct = 0;
-    await this.#inChunks(count, options.signal, (rows, size) => {
+    await this.#inChunks(count, options.signal, (rows, size, isNew) => {
       const plan = this.#plans.evaluate(size);
+      if (isNew) plan.prepare();
       fill(plan.input("source"), source, rows);
       fill(plan.input("target"), target, rows);
       plan.step();
@@ -253,8 +254,9 @@ export class Seq2SeqAttentionModel {
     const count = source.shape[0]!;
     const each = tgtLength * srcLength;
     const data = new Float32Array(count * each);
-    await this.#inChunks(count, undefined, (rows, size) => {
+    await this.#inChunks(count, undefined, (rows, size, isNew) => {
       const plan = this.#plans.attention(size);
+      if (isNew) plan.prepare();
       fill(plan.input("source"), source, rows);
       fill(plan.input("target"), target, rows);
       plan.step();
@@ -324,8 +326,12 @@ export class Seq2SeqAttentionModel {
     const { tgtLength, vocabSize } = this.#sizes;
     const count = source.shape[0]!;
     const result = new Int32Array(count * tgtLength);
-    await this.#inChunks(count, signal, (rows, size) => {
+    await this.#inChunks(count, signal, (rows, size, isNew) => {
       const plans = this.#plans.predict(size);
+      if (isNew) {
+        plans.encode.prepare();
+        plans.step.prepare();
+      }
       fill(plans.encode.input("source"), source, rows);
       plans.encode.step();
       this.#variables.view(plans.tokens).fill(vocabSize);
@@ -344,18 +350,22 @@ export class Seq2SeqAttentionModel {
   /**
    * Cuts `count` sequences into chunks. Plans come in few sizes: `size` is a
    * power of two, and rows beyond `rows.length` are whatever was there before,
-   * which does no harm where sequences do not meet.
+   * which does no harm where sequences do not meet. `isNew` tells a size from
+   * the one before, so that its plan is prepared once a call.
    */
   async #inChunks(
     count: number,
     signal: AbortSignal | undefined,
-    work: (rows: Int32Array, size: number) => void,
+    work: (rows: Int32Array, size: number, isNew: boolean) => void,
   ): Promise<void> {
+    let last = 0;
     for (let start = 0; start < count; start += CHUNK) {
       signal?.throwIfAborted();
       const length = Math.min(CHUNK, count - start);
       const rows = Int32Array.from({ length }, (_, at) => start + at);
-      work(rows, 2 ** Math.ceil(Math.log2(length)));
+      const size = 2 ** Math.ceil(Math.log2(length));
+      work(rows, size, size !== last);
+      last = size;
       if (this.#turns.due()) await this.#turns.take();
     }
   }

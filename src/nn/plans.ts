@@ -85,7 +85,7 @@ export class Plans {
       const { logits } = teacherForced(parameters, source, target);
       const { loss, correct } = score(logits, target);
       const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
-      return compile({ outputs, variables: this.#variables });
+      return this.#compileFrozen(parameters, outputs);
     });
   }
 
@@ -94,7 +94,7 @@ export class Plans {
     return remember(this.#attention, batch, () => {
       const { parameters, source, target } = this.#define(batch);
       const { weights } = teacherForced(parameters, source, target);
-      return compile({ outputs: { weights }, variables: this.#variables });
+      return this.#compileFrozen(parameters, { weights });
     });
   }
 
@@ -129,6 +129,7 @@ export class Plans {
       outputs: {},
       updates: [[keys, encoded.keys], [values, encoded.values]],
       variables: this.#variables,
+      frozen: Object.values(parameters),
     });
   }
 
@@ -152,7 +153,17 @@ export class Plans {
       outputs: { tokens: next },
       updates: [[tokens, next]],
       variables: this.#variables,
+      frozen: Object.values(parameters),
     });
+  }
+
+  /** A plan in which parameters stay; prepare it when they have changed. */
+  #compileFrozen<K extends string>(
+    parameters: Parameters<Node>,
+    outputs: Readonly<Record<K, Node>>,
+  ): Plan<K> {
+    const frozen = Object.values(parameters);
+    return compile({ outputs, frozen, variables: this.#variables });
   }
 
   #define(batch: number): {

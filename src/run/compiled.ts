@@ -39,6 +39,7 @@ export class CompiledProgram implements Binding, Executor {
   readonly lowered: Lowered;
   readonly #addresses: readonly number[];
   readonly #step: () => void;
+  readonly #prepare: () => void;
 
   constructor(
     outputs: Readonly<Record<string, Node>>,
@@ -55,7 +56,12 @@ export class CompiledProgram implements Binding, Executor {
     }
     this.memory = memoryOf(variables);
     const inputs = order.filter((node) => node.op === "input");
-    this.lowered = rewriteAndLower(results, updates, inputs);
+    this.lowered = rewriteAndLower(
+      results,
+      updates,
+      inputs,
+      options.frozen ?? [],
+    );
     const lifetimes = lifetimesOf(this.lowered);
     const arena = planArena(lifetimes, { reuse: options.reuse ?? true });
     const base = this.memory.reserve(arena.size + SLACK);
@@ -92,12 +98,22 @@ export class CompiledProgram implements Binding, Executor {
       weft: { memory: this.memory.wasm },
     });
     this.#step = exports.step as () => void;
+    this.#prepare = exports.prepare as () => void;
+  }
+
+  /** Computes what frozen variables alone decide. */
+  prepare(): void {
+    this.#guard(this.#prepare);
   }
 
   /** Computes outputs and updates from the inputs in memory. */
   step(): void {
+    this.#guard(this.#step);
+  }
+
+  #guard(run: () => void): void {
     try {
-      this.#step();
+      run();
     } catch (error) {
       // The module traps at an index outside its table.
       throw error instanceof WebAssembly.RuntimeError
@@ -118,7 +134,8 @@ export class CompiledProgram implements Binding, Executor {
 
   /** Finds the index that was outside its table. */
   #explain(error: Error): Error {
-    const kernels = this.lowered.stages.flatMap(({ kernels }) => kernels);
+    const { prepare, stages } = this.lowered;
+    const kernels = [prepare, ...stages].flatMap(({ kernels }) => kernels);
     for (const { lookup } of kernels.flatMap(viewsOf)) {
       if (!lookup) continue;
       const { buffer } = lookup.index;
@@ -148,6 +165,7 @@ function rewriteAndLower(
   outputs: readonly Node[],
   updates: readonly Update[],
   inputs: readonly Node[],
+  frozen: readonly Node[],
 ): Lowered {
   const values = updates.map(([, value]) => value);
   const rewritten = rewrite([...outputs, ...values]);
@@ -156,6 +174,7 @@ function rewriteAndLower(
     rewritten.slice(0, outputs.length),
     updates.map(([variable], at) => [variable, next[at]!]),
     inputs,
+    frozen,
   );
 }
 
@@ -190,6 +209,8 @@ function lifetimesOf(lowered: Lowered): Lifetime[] {
     first.set(buffer, Math.min(at, first.get(buffer) ?? at));
     last.set(buffer, Math.max(at, last.get(buffer) ?? at));
   };
+  // What is prepared stays, from step to step.
+  const fixed = new Set(lowered.prepare.kernels.flatMap(buffersOf));
   let clock = 0;
   for (const { kernels, clears, tiled } of lowered.stages) {
     const start = clock;
@@ -209,7 +230,7 @@ function lifetimesOf(lowered: Lowered): Lifetime[] {
   for (const { from } of lowered.copies) touch(from, clock);
   const kept = new Set(lowered.outputs);
   return lowered.buffers.map((buffer): Lifetime => {
-    const leaf = isLeaf(buffer.node.op);
+    const leaf = isLeaf(buffer.node.op) || fixed.has(buffer);
     return {
       size: buffer.variable === undefined ? 4 * buffer.size : 0,
       first: leaf ? -1 : first.get(buffer) ?? 0,

@@ -32,6 +32,9 @@ export class Interpreter implements Executor {
     }
   }
 
+  /** Does nothing: every step evaluates every node. */
+  prepare(): void {}
+
   /** Evaluates every node once, then moves the updates into the variables. */
   step(): void {
     const { memory } = this.#program;

@@ -88,6 +88,12 @@ export interface Plan<K extends string = string> {
    */
   run(feeds?: Feeds): Record<K, NDArray>;
 
+  /**
+   * Computes what depends on frozen variables alone. `run` does so by itself;
+   * before `step` it is the caller's to do, once after each change of them.
+   */
+  prepare(): void;
+
   /** Computes from the inputs as they lie in memory, and applies the updates. */
   step(): void;
 
@@ -129,12 +135,17 @@ class ProgramPlan<K extends string> implements Plan<K> {
   run(feeds: Feeds = {}): Record<K, NDArray> {
     const values = this.#check(feeds);
     for (const [name, { data }] of values) this.input(name).set(data);
+    this.prepare();
     this.step();
     const results = [...this.#program.outputs].map(([name, { shape }]) => [
       name,
       { data: this.output(name as K).slice(), shape },
     ]);
     return Object.fromEntries(results);
+  }
+
+  prepare(): void {
+    this.#executor.prepare();
   }
 
   step(): void {
@@ -233,6 +244,7 @@ export function compile<K extends string>(
   }
   checkNodes(outputs, updates);
   checkUpdates(updates);
+  checkFrozen(options.frozen ?? [], updates);
   verify([...Object.values<Node>(outputs), ...updates.flat()]);
   if (usesInterpreter(options, variables)) {
     const program = buildProgram(outputs, updates, variables, options);
@@ -305,6 +317,24 @@ function checkUpdates(updates: readonly Update[]): void {
       throw new TypeError(
         `Cannot update variable "${name}", ${formatType(target)}, with ` +
           formatType(value),
+      );
+    }
+  }
+}
+
+function checkFrozen(
+  frozen: readonly Node[],
+  updates: readonly Update[],
+): void {
+  for (const node of frozen) {
+    if (node.op !== "variable") {
+      throw new TypeError(
+        `Cannot freeze ${node.op} (node ${node.id}): wanted a variable`,
+      );
+    }
+    if (updates.some(([target]) => target === node)) {
+      throw new TypeError(
+        `Cannot freeze variable "${node.attrs.name}": the plan updates it`,
       );
     }
   }

@@ -60,12 +60,19 @@ export interface Program extends Binding {
 
 /** Runs a program, one step at a time. */
 export interface Executor {
+  /** Computes what frozen variables alone decide, for all steps to come. */
+  prepare(): void;
   /** Computes outputs and updates from the inputs in memory. */
   step(): void;
 }
 
 /** Options of {@linkcode buildProgram}. */
 export interface ProgramOptions {
+  /**
+   * Variables that others may change, but not often: what depends on them
+   * alone is computed by `prepare`, not in every step. None by default.
+   */
+  frozen?: readonly Node[];
   /** Whether dead buffers are reused; so by default. */
   reuse?: boolean;
   /** Whether dead buffers are overwritten with NaN, to find late readers. */

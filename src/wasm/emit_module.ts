@@ -1,6 +1,7 @@
 /**
  * Emits a whole plan as one module: a function a kernel, and one exported step
- * that runs the stages in order.
+ * that runs the stages in order. What frozen variables alone decide is another
+ * export, `prepare`.
  */
 import type {
   Buffer,
@@ -52,13 +53,18 @@ export function emitModule(
       else emitProductCall(f, kernel, shape!, place);
     });
   };
-  const functions = lowered.stages.map((stage): StageFunctions => ({
+  const functionsOf = (stage: StageKernels): StageFunctions => ({
     stage,
     whole: stage.kernels.map((kernel) => emit(kernel, stage.tiled ? tile : 1)),
     rest: stage.tiled && rest > 0
       ? stage.kernels.map((kernel) => emit(kernel, rest))
       : [],
-  }));
+  });
+  const prepare = functionsOf(lowered.prepare);
+  const functions = lowered.stages.map(functionsOf);
+  module.addFunction("prepare", { export: true }, (f) => {
+    emitStage(f, prepare, lowered, address);
+  });
   module.addFunction("step", { export: true }, (f) => {
     for (const stage of functions) emitStage(f, stage, lowered, address);
     for (const { from, to } of lowered.copies) {

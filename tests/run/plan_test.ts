@@ -10,6 +10,12 @@ import { sum } from "../../src/graph/broadcast.ts";
 import { matmul } from "../../src/graph/einsum.ts";
 import { add, mul, neg, tanh } from "../../src/graph/elementwise.ts";
 import { gather } from "../../src/graph/indexing.ts";
+import {
+  concatenate,
+  reshape,
+  slice,
+  transpose,
+} from "../../src/graph/movement.ts";
 import { Graph } from "../../src/graph/node.ts";
 import { compile, type Feeds } from "../../src/run/plan.ts";
 import { Variables } from "../../src/run/variables.ts";
@@ -319,4 +325,26 @@ Deno.test("only the interpreter runs float64 or poisons what is dead", () => {
       "Cannot compile to WebAssembly",
     );
   }
+});
+
+Deno.test("a view of a variable is read before the variable is updated", () => {
+  const w = new Graph().variable("w", [[1, 2], [3, 4]]);
+  const plan = compile({
+    outputs: { turned: transpose(w), row: slice(w, [1, 0]) },
+    updates: [[w, mul(w, 10)]],
+  });
+  const { turned, row } = plan.run();
+  assertEquals([...turned.data], [1, 3, 2, 4]);
+  assertEquals([...row.data], [3, 4]);
+  assertEquals([...plan.variables.get("w").data], [10, 20, 30, 40]);
+});
+
+Deno.test("a copy made for another shape can be a part of a whole", () => {
+  const x = new Graph().input("x", [2, 2]);
+  const flat = reshape(transpose(x), [4]);
+  const plan = compile({ outputs: { y: concatenate([flat, flat]) } });
+  assertEquals([...plan.run({ x: [[1, 2], [3, 4]] }).y.data], [
+    ...[1, 3, 2, 4],
+    ...[1, 3, 2, 4],
+  ]);
 });
