@@ -149,9 +149,13 @@ function overK(
   f.localGet(block.a);
   f.localSet(pa);
   f.localGet(block.b);
-  f.localTee(pb);
-  f.i32Const(trips * body * operandB.along);
-  f.emit("i32.add");
+  f.localSet(pb);
+  // The end is where B's pointer comes to; one that stands still tells no end,
+  // and then trips are counted.
+  const moves = operandB.along !== 0;
+  if (moves) f.localGet(pb);
+  f.i32Const(moves ? trips * body * operandB.along : trips);
+  if (moves) f.emit("i32.add");
   f.localSet(end);
   const atA = { pointer: pa, ...operandA };
   const atB = { pointer: pb, ...operandB };
@@ -159,10 +163,17 @@ function overK(
     emitSteps(v, block.form, atA, atB, body, sums);
     v.pushAddress(pa, body * operandA.along);
     f.localSet(pa);
-    v.pushAddress(pb, body * operandB.along);
-    f.localTee(pb);
-    f.localGet(end);
-    f.emit("i32.ne");
+    if (moves) {
+      v.pushAddress(pb, body * operandB.along);
+      f.localTee(pb);
+      f.localGet(end);
+      f.emit("i32.ne");
+    } else {
+      f.localGet(end);
+      f.i32Const(1);
+      f.emit("i32.sub");
+      f.localTee(end);
+    }
     f.brIf(again);
   });
   emitSteps(v, block.form, atA, atB, k - trips * body, sums);

@@ -15,7 +15,14 @@ import {
 import { chooseBlock, chooseTiles } from "../../src/wasm/product_plan.ts";
 import { VectorEmitter } from "../../src/wasm/vector_emitter.ts";
 
-type Layout = "rows" | "transposed" | "strided" | "dot";
+type Layout =
+  | "rows"
+  | "transposed"
+  | "strided"
+  | "dot"
+  /** B, or both, the same for every k. */
+  | "repeatedB"
+  | "repeated";
 
 interface Case {
   readonly m: number;
@@ -30,7 +37,14 @@ interface Case {
   readonly options: ProductOptions;
 }
 
-const LAYOUTS: readonly Layout[] = ["rows", "transposed", "strided", "dot"];
+const LAYOUTS: readonly Layout[] = [
+  "rows",
+  "transposed",
+  "strided",
+  "dot",
+  "repeatedB",
+  "repeated",
+];
 /** Columns between rows of C, of which two are never written. */
 const GAP = 2;
 const CANARY = 777;
@@ -43,8 +57,12 @@ function shapeOf({ m, n, k, layout, padded }: Case) {
     transposed: { row: 1, column: m },
     strided: { row: 2 * k, column: 2 },
     dot: { row: k + 1, column: 1 },
+    repeatedB: { row: k, column: 1 },
+    repeated: { row: 1, column: 0 },
   }[layout];
-  const b = layout === "dot" ? { row: 1, column: k } : { row, column: 1 };
+  const b = layout === "dot"
+    ? { row: 1, column: k }
+    : { row: layout.startsWith("repeated") ? 0 : row, column: 1 };
   return { m, n, k, a, b, c: { row }, padded };
 }
 
