@@ -90,6 +90,8 @@ export class Accesses {
 
   /** The access of a node; one that is no view, or no strided one, is a root. */
   of(node: Node): Access {
+    const known = this.#known.get(node);
+    if (known) return known;
     // Views of views may be long chains: from the bottom up, not by recursion.
     const pending = [node];
     for (let at = pending.at(-1); at; at = pending.at(-1)) {

@@ -6,13 +6,20 @@ import { isLeaf } from "../graph/leaves.ts";
 import { type Node, reachable } from "../graph/node.ts";
 import { stridesOf } from "../graph/shape.ts";
 import { type Access, Accesses, isView, reshapeStrides } from "./access.ts";
+import {
+  isCheap,
+  isFusable,
+  isReduction,
+  isRowReduction,
+  iterationShape,
+  loopStrides,
+  same,
+  sameSpace,
+  type Space,
+  spaceOf,
+  withoutOnes,
+} from "./space.ts";
 import { assignStages, type Stages } from "./stages.ts";
-
-/** Loops over rows: outer extents, sizes of 1 left out, and that of a row. */
-export interface Space {
-  readonly outer: readonly number[];
-  readonly row: number;
-}
 
 /** Nodes that are computed together, by loops over the same rows. */
 export interface Group extends Space {
@@ -145,6 +152,7 @@ class Grouper implements Grouping {
   readonly inMemory = new Set<Node>();
   readonly results: ReadonlySet<Node>;
   readonly #uses = new Map<Node, number>();
+  readonly #bySpace = new Map<string, Group[]>();
 
   constructor(stages: Stages, accesses: Accesses, results: readonly Node[]) {
     this.stages = stages;
@@ -169,9 +177,7 @@ class Grouper implements Grouping {
   place(node: Node): void {
     const stage = this.stages.of.get(node)!.at;
     const space = spaceOf(node, stage);
-    const group = this.#find(node, stage, space) ??
-      { at: this.groups.length, stage, ...space, nodes: [] };
-    if (group.at === this.groups.length) this.groups.push(group);
+    const group = this.#find(node, stage, space) ?? this.#open(stage, space);
     this.#pullOperands(node, group);
     group.nodes.push(node);
     this.groupOf.set(node, group);
@@ -187,14 +193,28 @@ class Grouper implements Grouping {
   #find(node: Node, stage: number, space: Space): Group | undefined {
     if (!isFusable(node)) return undefined;
     const earliest = this.#earliest(node, stage);
-    for (let at = this.groups.length - 1; at >= earliest; at--) {
-      const group = this.groups[at]!;
+    const extents = withoutOnes(iterationShape(node));
+    return this.#bySpace.get(`${stage} ${extents}`)?.findLast((group) => {
       const [first] = group.nodes;
-      const open = first && group.stage === stage && isFusable(first) &&
-        group.nodes.length < MAX_GROUP;
-      if (open && this.#joins(node, group, space)) return group;
+      return group.at >= earliest && first !== undefined &&
+        isFusable(first) && group.nodes.length < MAX_GROUP &&
+        this.#joins(node, group, space);
+    });
+  }
+
+  /** Opens a group, to be found by the extents of its loops and of its rows. */
+  #open(stage: number, space: Space): Group {
+    const group = { at: this.groups.length, stage, ...space, nodes: [] };
+    this.groups.push(group);
+    const { outer, row } = space;
+    const keys = row === 1 ? [outer] : [outer, [...outer, row]];
+    for (const extents of keys) {
+      const key = `${stage} ${extents}`;
+      const known = this.#bySpace.get(key);
+      if (known) known.push(group);
+      else this.#bySpace.set(key, [group]);
     }
-    return undefined;
+    return group;
   }
 
   /**
@@ -291,118 +311,4 @@ class Grouper implements Grouping {
 function rereads(node: Node, operand: number): boolean {
   if (node.op === "scatterAdd") return operand === 0;
   return isView(node) && node.op !== "reshape" && node.op !== "stopGradient";
-}
-
-/**
- * The strides of a value under a group's loops, or null if its shape is not
- * that of the loops. A value with one element a row has stride 0 along it.
- */
-export function loopStrides(
-  strides: readonly number[],
-  shape: readonly number[],
-  { outer, row }: Space,
-): number[] | null {
-  const axes = [...shape.keys()].filter((axis) => shape[axis] !== 1);
-  const extents = axes.map((axis) => shape[axis]!);
-  const found = axes.map((axis) => strides[axis]!);
-  if (row !== 1 && same(extents, [...outer, row])) return found;
-  return same(extents, outer) ? [...found, 0] : null;
-}
-
-/** The loops a node runs in by itself. */
-export function spaceOf(node: Node, stage: number): Space {
-  return spaceOver(iterationShape(node), stage);
-}
-
-/** Loops over a shape. */
-export function spaceOver(shape: readonly number[], stage: number): Space {
-  const extents = withoutOnes(shape);
-  // In a loop over tiles the first extent is the batch, never a row.
-  const least = stage % 2 === 1 ? 1 : 0;
-  if (extents.length <= least) return { outer: extents, row: 1 };
-  return { outer: extents.slice(0, -1), row: extents.at(-1)! };
-}
-
-/** Reductions and copies run over what they read, others over their result. */
-export function iterationShape(node: Node): readonly number[] {
-  switch (node.op) {
-    case "sum":
-    case "max":
-    case "argmax":
-    case "reshape":
-      return node.inputs[0]!.shape;
-    case "scatterAdd":
-      return node.inputs[1]!.shape;
-    default:
-      return node.shape;
-  }
-}
-
-/** Whether a node reduces the last axis alone. */
-export function isRowReduction(node: Node): boolean {
-  if (node.op !== "sum" && node.op !== "max" && node.op !== "argmax") {
-    return false;
-  }
-  const { shape } = node.inputs[0]!;
-  const axes = node.attrs.axes.filter((axis) => shape[axis] !== 1);
-  return axes.length === 1 && axes[0] === shape.length - 1;
-}
-
-/** Whether a node sums or picks over axes. */
-export function isReduction(node: Node): boolean {
-  switch (node.op) {
-    case "sum":
-    case "max":
-    case "argmax":
-      // Over axes of size 1 they only copy.
-      return node.attrs.axes.some((axis) => node.inputs[0]!.shape[axis] !== 1);
-    default:
-      return node.op === "scatterAdd";
-  }
-}
-
-/** Whether a node may share loops; products and assemblies stand alone. */
-export function isFusable(node: Node): boolean {
-  switch (node.op) {
-    case "einsum":
-    case "concatenate":
-    case "pad":
-      return false;
-    default:
-      return true;
-  }
-}
-
-/** Whether computing a value takes no longer than reading it. */
-function isCheap({ op }: Node): boolean {
-  switch (op) {
-    case "add":
-    case "sub":
-    case "mul":
-    case "neg":
-    case "abs":
-    case "maximum":
-    case "minimum":
-    case "equal":
-    case "less":
-    case "lessEqual":
-    case "select":
-    case "cast":
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Extents without those of size 1. */
-export function withoutOnes(shape: readonly number[]): number[] {
-  return shape.filter((extent) => extent !== 1);
-}
-
-function sameSpace(a: Space, b: Space): boolean {
-  return a.row === b.row && same(a.outer, b.outer);
-}
-
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((value, at) => value === b[at]);
 }

@@ -5,13 +5,8 @@
 import { rolesOf } from "../graph/einsum.ts";
 import type { Node, NodeOf } from "../graph/node.ts";
 import type { Access } from "./access.ts";
-import {
-  type Group,
-  type Grouping,
-  loopStrides,
-  type Space,
-  spaceOver,
-} from "./group.ts";
+import type { Group, Grouping } from "./group.ts";
+import { loopStrides, type Space, spaceOver } from "./space.ts";
 import {
   type Buffer,
   type Kernel,

@@ -4,13 +4,8 @@
  */
 import type { Node } from "../graph/node.ts";
 import { type Access, reshapeStrides } from "./access.ts";
-import {
-  type Group,
-  type Grouping,
-  isReduction,
-  iterationShape,
-  loopStrides,
-} from "./group.ts";
+import type { Group, Grouping } from "./group.ts";
+import { isReduction, iterationShape, loopStrides } from "./space.ts";
 import {
   type Buffer,
   type LoopKernel,

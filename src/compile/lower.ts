@@ -102,8 +102,9 @@ function findInPlace(
       for (const input of node.inputs) {
         const { root } = accesses.of(input);
         if (root.op !== "variable") continue;
-        const known = readers.get(root) ?? [];
-        readers.set(root, [...known, group]);
+        const known = readers.get(root);
+        if (known) known.push(group);
+        else readers.set(root, [group]);
       }
     }
   }
