@@ -13,6 +13,7 @@ import { MOVEMENT_RULES } from "./passes/movement.ts";
 import { PRODUCT_RULES } from "./passes/products.ts";
 import { regroup } from "./passes/reassociate.ts";
 import { SPLIT_RULES } from "./passes/split.ts";
+import { shareSums } from "./passes/sums.ts";
 import { STABLE_RULES } from "./passes/stable.ts";
 import { applyRules, type OnRule, type Rule } from "./rewrite.ts";
 
@@ -93,6 +94,12 @@ export const PASSES: readonly Pass[] = [
     "what is repeated is added up before, what others left over goes",
     [...ADDEND_RULES, ...SIMPLE_RULES],
   ),
+  {
+    name: "sums",
+    why: "a sum over more axes goes on from one over fewer of the same value",
+    rules: [],
+    run: shareSums,
+  },
 ];
 
 /** Options of {@linkcode rewrite}. */
