@@ -145,3 +145,28 @@ export function trainingStep(shape: Shape): Node[] {
 export function totalMultiplyAdds(outputs: readonly Node[]): number {
   return reachable(outputs).reduce((sum, node) => sum + multiplyAdds(node), 0);
 }
+
+/** Sums of float32 in another order differ by a few units in the last place. */
+const TOLERANCE = 1e-5;
+
+/** Within 1e-5 of the largest; infinities and NaN in the same places. */
+export function assertAgree(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  name: string,
+  tolerance: number = TOLERANCE,
+): void {
+  assertEquals(got.length, want.length, name);
+  let scale = 1e-3;
+  for (let i = 0; i < want.length; i++) {
+    const size = Math.abs(want[i]!);
+    if (Number.isFinite(size)) scale = Math.max(scale, size);
+  }
+  for (let i = 0; i < want.length; i++) {
+    const [x, y] = [got[i]!, want[i]!];
+    assert(
+      Object.is(x, y) || x === y || Math.abs(x - y) <= tolerance * scale,
+      `${name}[${i}] is ${x}, wanted ${y}`,
+    );
+  }
+}

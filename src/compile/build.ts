@@ -1,0 +1,51 @@
+/**
+ * From outputs and updates to kernels: rewriting and lowering, one after the
+ * other.
+ */
+import { type Node, type NodeOf, reachable } from "../graph/node.ts";
+import type { Update } from "../run/program.ts";
+import type { Lowered } from "./kernel.ts";
+import { lower } from "./lower.ts";
+import { rewrite, type RewriteOptions } from "./pipeline.ts";
+
+/** Kernels, and what they are fed. */
+export interface Built {
+  /** The kernels. */
+  readonly lowered: Lowered;
+  /** The inputs of the graph, in the order of `lowered.inputs`. */
+  readonly inputs: readonly NodeOf<"input">[];
+}
+
+/** Options of {@linkcode buildKernels}. */
+export interface BuildOptions extends RewriteOptions {
+  /** Called between rewriting and lowering. */
+  onRewritten?: () => void;
+}
+
+/**
+ * Rewrites and lowers a graph.
+ *
+ * @param outputs What can be read after a run.
+ * @param updates Variables and their new values.
+ * @param options Which passes run, and who is told.
+ * @returns The kernels.
+ */
+export function buildKernels(
+  outputs: readonly Node[],
+  updates: readonly Update[],
+  options: BuildOptions = {},
+): Built {
+  const { onRewritten, ...rewriting } = options;
+  const values = updates.map(([, value]) => value);
+  const inputs = reachable([...outputs, ...updates.flat()])
+    .filter((node) => node.op === "input");
+  const rewritten = rewrite([...outputs, ...values], rewriting);
+  onRewritten?.();
+  const next = rewritten.slice(outputs.length);
+  const lowered = lower(
+    rewritten.slice(0, outputs.length),
+    updates.map(([variable], at) => [variable, next[at]!]),
+    inputs,
+  );
+  return { lowered, inputs };
+}
