@@ -18,8 +18,8 @@ export interface Built {
 
 /** Options of {@linkcode buildKernels}. */
 export interface BuildOptions extends RewriteOptions {
-  /** Called between rewriting and lowering. */
-  onRewritten?: () => void;
+  /** Variables that do not change from step to step; none by default. */
+  frozen?: readonly Node[];
 }
 
 /**
@@ -35,17 +35,17 @@ export function buildKernels(
   updates: readonly Update[],
   options: BuildOptions = {},
 ): Built {
-  const { onRewritten, ...rewriting } = options;
+  const { frozen = [], ...rewriting } = options;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
   const rewritten = rewrite([...outputs, ...values], rewriting);
-  onRewritten?.();
   const next = rewritten.slice(outputs.length);
   const lowered = lower(
     rewritten.slice(0, outputs.length),
     updates.map(([variable], at) => [variable, next[at]!]),
     inputs,
+    frozen,
   );
   return { lowered, inputs };
 }

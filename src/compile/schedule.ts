@@ -26,12 +26,22 @@ export interface StageCalls {
   readonly calls: readonly KernelCall[];
 }
 
-/** All calls of a step, stage by stage. */
-export function scheduleOf({ stages, batch, tile }: Lowered): StageCalls[] {
+/** All calls: what is done once for many steps, and the stages of a step. */
+export interface Schedule {
+  /** What frozen variables alone decide. */
+  readonly prepare: StageCalls;
+  /** In order. */
+  readonly stages: readonly StageCalls[];
+}
+
+/** Spells out the calls of a lowered graph. */
+export function scheduleOf(
+  { prepare, stages, batch, tile }: Lowered,
+): Schedule {
   const rest = batch % tile;
   let kernels = 0;
   let exported = 0;
-  return stages.map((stage) => {
+  const callsOf = (stage: StageKernels): StageCalls => {
     const count = stage.kernels.length;
     const start = kernels;
     kernels += count;
@@ -56,5 +66,6 @@ export function scheduleOf({ stages, batch, tile }: Lowered): StageCalls[] {
       exported += count;
     }
     return { stage, calls };
-  });
+  };
+  return { prepare: callsOf(prepare), stages: stages.map(callsOf) };
 }

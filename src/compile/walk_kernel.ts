@@ -40,13 +40,15 @@ export interface Tile {
 export type Bounds = Map<Buffer, Float64Array>;
 
 /**
- * Carries out all of a lowered graph: stages, tiles, and the moves at the end.
+ * Carries out all of a lowered graph: what is prepared, stages, tiles, and the
+ * moves at the end.
  *
  * @param lowered What to compute.
  * @param contents The buffers; inputs, constants and variables are filled in.
  */
 export function walkLowered(lowered: Lowered, contents: Contents): void {
-  for (const { stage, calls } of scheduleOf(lowered)) {
+  const { prepare, stages } = scheduleOf(lowered);
+  for (const { stage, calls } of [prepare, ...stages]) {
     for (const buffer of stage.clears) contents(buffer).fill(0);
     for (const call of calls) walkKernel(call.kernel, contents, call);
   }

@@ -4,15 +4,18 @@
  */
 import { formatIndex } from "../array.ts";
 import { type Lifetime, planArena } from "../compile/arena.ts";
-import type { Buffer, Kernel, Lowered, View } from "../compile/kernel.ts";
-import { lower } from "../compile/lower.ts";
-import { rewrite } from "../compile/pipeline.ts";
+import { buildKernels } from "../compile/build.ts";
+import type { Buffer, Lowered } from "../compile/kernel.ts";
+import { buffersOf, viewsOf } from "../compile/kernel_buffers.ts";
 import { isLeaf } from "../graph/leaves.ts";
 import { type Node, reachable } from "../graph/node.ts";
 import { recordOf } from "../graph/ops.ts";
 import { emitModule } from "../wasm/emit_module.ts";
 import { detectFeatures } from "../wasm/features.ts";
+import { CheckedProgram } from "./check.ts";
+import { DebugReport } from "./debug_report.ts";
 import type { Memory } from "./memory.ts";
+import { Opened } from "./opened.ts";
 import {
   type Binding,
   type Executor,
@@ -21,10 +24,37 @@ import {
   type ProgramOptions,
   type Update,
 } from "./program.ts";
+import { Truth } from "./truth.ts";
 import { memoryOf, type Variables } from "./variables.ts";
 
 /** Loads may touch this many bytes behind the last buffer. */
 const SLACK = 64;
+
+/** Options of {@linkcode CompiledProgram}. */
+export interface CompiledOptions extends ProgramOptions {
+  /** Names of rewriting passes that are left out; none by default. */
+  without?: readonly string[];
+  /**
+   * Whether only instructions are used whose results are the same on every
+   * machine: a multiplication and an addition instead of a fused one, slower
+   * by a fifth or so. False by default.
+   */
+  deterministic?: boolean;
+  /**
+   * Whether every step is checked: each kernel against a plain walk of what
+   * it should do, the whole against the reference interpreter. Slow; false by
+   * default.
+   */
+  check?: boolean;
+  /**
+   * What is told of the work: 1 counts and times of compiling, 2 and the time
+   * of every kernel, 3 and the graph after every pass, 4 and all kernels and
+   * functions, 5 and the range of every buffer. 0, nothing, by default.
+   */
+  debug?: number;
+  /** Takes what `debug` tells; by default it goes to standard error. */
+  onDebug?: (text: string) => void;
+}
 
 /** A graph as a WebAssembly module bound to its memory. */
 export class CompiledProgram implements Binding, Executor {
@@ -45,25 +75,22 @@ export class CompiledProgram implements Binding, Executor {
     outputs: Readonly<Record<string, Node>>,
     updates: readonly Update[],
     variables: Variables,
-    options: ProgramOptions,
+    options: CompiledOptions,
   ) {
+    const { debug = 0, without = [], frozen = [] } = options;
+    const report = debug > 0
+      ? new DebugReport(outputs, updates, debug, options.onDebug)
+      : undefined;
     const results = Object.values(outputs);
-    const order = reachable([...results, ...updates.flat()]);
-    for (const node of order) {
-      if (node.op !== "variable") continue;
-      const { name } = node.attrs;
-      variables.declare(name, node.graph.initialValue(name), node.dtype);
-    }
+    declareVariables([...results, ...updates.flat()], variables);
     this.memory = memoryOf(variables);
-    const inputs = order.filter((node) => node.op === "input");
-    this.lowered = rewriteAndLower(
-      results,
-      updates,
-      inputs,
-      options.frozen ?? [],
-    );
-    const lifetimes = lifetimesOf(this.lowered);
-    const arena = planArena(lifetimes, { reuse: options.reuse ?? true });
+    const hooks = report?.hooks() ?? {};
+    const built = buildKernels(results, updates, { without, frozen, ...hooks });
+    this.lowered = built.lowered;
+    report?.lap("lower");
+    // What is looked at after the step must not be overwritten by then.
+    const reuse = debug < 5 && (options.reuse ?? true);
+    const arena = planArena(lifetimesOf(this.lowered), { reuse });
     const base = this.memory.reserve(arena.size + SLACK);
     this.arenaBytes = arena.size;
     this.#addresses = this.lowered.buffers.map(({ id, variable }) =>
@@ -71,34 +98,63 @@ export class CompiledProgram implements Binding, Executor {
         ? base + arena.offsets[id]!
         : variables.view(variable).byteOffset
     );
-    const locate = (node: Node, buffer: Buffer): Location =>
-      locationOf(node, this.#addresses[buffer.id]!);
-    this.inputs = new Map(
-      inputs.map((node, at) => [
-        node.attrs.name,
-        locate(node, this.lowered.inputs[at]!),
-      ]),
+    this.inputs = this.#locate(
+      built.inputs.map((node) => [node.attrs.name, node]),
+      this.lowered.inputs,
     );
-    this.outputs = new Map(
-      Object.entries(outputs).map(([name, node], at) => [
-        name,
-        locate(node, this.lowered.outputs[at]!),
-      ]),
-    );
+    this.outputs = this.#locate(Object.entries(outputs), this.lowered.outputs);
     this.#writeConstants();
-    const { relaxedSimd } = detectFeatures();
-    const bytes = emitModule(
-      this.lowered,
-      (buffer) => this.#addresses[buffer.id]!,
-      { relaxed: relaxedSimd },
-    );
+    report?.lap("place");
+    const bytes = this.#emit(options);
     this.moduleBytes = bytes.length;
-    const module = new WebAssembly.Module(bytes);
-    const { exports } = new WebAssembly.Instance(module, {
-      weft: { memory: this.memory.wasm },
-    });
+    report?.lap("emit");
+    const exports = this.#instantiate(bytes);
+    report?.lap("instantiate");
+    report?.describe(this.lowered, this.arenaBytes, bytes);
     this.#step = exports.step as () => void;
     this.#prepare = exports.prepare as () => void;
+    if (!options.check && !report) return;
+    const opened = new Opened(this.lowered, {
+      memory: this.memory,
+      addresses: this.#addresses,
+      exports,
+    });
+    const inner = options.check
+      ? new CheckedProgram(opened, new Truth(outputs, updates, this, variables))
+      : opened;
+    const executor = report?.watch(opened, inner) ?? inner;
+    this.#step = () => executor.step();
+    this.#prepare = () => executor.prepare();
+  }
+
+  #locate(
+    nodes: readonly (readonly [name: string, node: Node])[],
+    buffers: readonly Buffer[],
+  ): Map<string, Location> {
+    return new Map(
+      nodes.map(([name, node], at) => [
+        name,
+        locationOf(node, this.#addresses[buffers[at]!.id]!),
+      ]),
+    );
+  }
+
+  #emit(options: CompiledOptions): Uint8Array<ArrayBuffer> {
+    const { deterministic = false, check = false, debug = 0 } = options;
+    return emitModule(
+      this.lowered,
+      ({ id }) => this.#addresses[id]!,
+      {
+        relaxed: !deterministic && detectFeatures().relaxedSimd,
+        exportKernels: check || debug >= 2,
+      },
+    );
+  }
+
+  #instantiate(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
+    const module = new WebAssembly.Module(bytes);
+    const imports = { weft: { memory: this.memory.wasm } };
+    return new WebAssembly.Instance(module, imports).exports;
   }
 
   /** Computes what frozen variables alone decide. */
@@ -161,44 +217,15 @@ export class CompiledProgram implements Binding, Executor {
   }
 }
 
-function rewriteAndLower(
-  outputs: readonly Node[],
-  updates: readonly Update[],
-  inputs: readonly Node[],
-  frozen: readonly Node[],
-): Lowered {
-  const values = updates.map(([, value]) => value);
-  const rewritten = rewrite([...outputs, ...values]);
-  const next = rewritten.slice(outputs.length);
-  return lower(
-    rewritten.slice(0, outputs.length),
-    updates.map(([variable], at) => [variable, next[at]!]),
-    inputs,
-    frozen,
-  );
-}
-
-/** Everywhere a loop kernel reads and writes. */
-function viewsOf(kernel: Kernel): View[] {
-  if (kernel.kind === "product") return [];
-  const views = kernel.stores.map(({ view }) => view);
-  for (const value of kernel.values) {
-    if (value.op === "load") views.push(value.view);
+function declareVariables(
+  roots: readonly Node[],
+  variables: Variables,
+): void {
+  for (const node of reachable(roots)) {
+    if (node.op !== "variable") continue;
+    const { name } = node.attrs;
+    variables.declare(name, node.graph.initialValue(name), node.dtype);
   }
-  return views;
-}
-
-function buffersOf(kernel: Kernel): Buffer[] {
-  if (kernel.kind === "product") {
-    const { a, b, out, clears } = kernel;
-    return [...clears, a.buffer, b.buffer, out.buffer];
-  }
-  return [
-    ...kernel.clears,
-    ...viewsOf(kernel).flatMap(({ buffer, lookup }) =>
-      lookup ? [buffer, lookup.index.buffer] : [buffer]
-    ),
-  ];
 }
 
 /** When each buffer is in use, counted in kernels; tiles share one span. */

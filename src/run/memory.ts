@@ -3,11 +3,20 @@
  * come, first served, then every plan's arena. A WebAssembly memory, so that
  * compiled plans and the interpreter work in the same place.
  */
-import type { TypedArray } from "../array.ts";
+import { describe, type TypedArray } from "../array.ts";
 import type { DType } from "../graph/node.ts";
 
 /** How wide a float32 node is kept. */
 export type Precision = "float32" | "float64";
+
+/** Refuses what is no precision; `action` is what then cannot be done. */
+export function checkPrecision(value: unknown, action: string): void {
+  if (value === "float32" || value === "float64") return;
+  throw new TypeError(
+    `Cannot ${action} the precision ${describe(value)}: ` +
+      `wanted "float32" or "float64"`,
+  );
+}
 
 const PAGE = 65_536;
 const ALIGN = 16;

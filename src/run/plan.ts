@@ -14,22 +14,22 @@ import {
 import type { Node } from "../graph/node.ts";
 import { formatType } from "../graph/print.ts";
 import { verify } from "../graph/verify.ts";
-import { CompiledProgram } from "./compiled.ts";
+import { checkInteger } from "../checks.ts";
+import { type CompiledOptions, CompiledProgram } from "./compiled.ts";
 import { Interpreter } from "./interpreter.ts";
-import { feedType, type Precision } from "./memory.ts";
+import { checkPrecision, feedType, type Precision } from "./memory.ts";
 import {
   type Binding,
   buildProgram,
   type Executor,
   type Location,
-  type ProgramOptions,
   type Update,
 } from "./program.ts";
 import { Variables } from "./variables.ts";
 
 /** Options of {@linkcode compile}. */
 export interface CompileOptions<K extends string = string>
-  extends ProgramOptions {
+  extends CompiledOptions {
   /** What each run returns, by name. */
   outputs: Readonly<Record<K, Node>>;
   /**
@@ -216,7 +216,10 @@ class ProgramPlan<K extends string> implements Plan<K> {
  * @returns The plan.
  * @throws {TypeError} If outputs and updates do not belong to one graph, an
  * update's target is no variable, is updated twice or has another type than
- * its new value, or shared variables differ from those of the graph.
+ * its new value, shared variables differ from those of the graph, or an
+ * option is none.
+ * @throws {RangeError} If `debug` is not from 0 to 5, or `without` names a pass
+ * that does not exist.
  *
  * @example A counter
  * ```ts
@@ -234,6 +237,7 @@ export function compile<K extends string>(
   options: CompileOptions<K>,
 ): Plan<K> {
   const { outputs, updates = [] } = options;
+  checkOptions(options);
   const variables = options.variables ??
     new Variables({ precision: options.precision ?? "float32" });
   if (options.precision && options.precision !== variables.precision) {
@@ -254,10 +258,37 @@ export function compile<K extends string>(
   return new ProgramPlan<K>(compiled, compiled, variables);
 }
 
+function checkOptions(options: CompileOptions): void {
+  const { precision, executor, debug = 0, onDebug, without = [] } = options;
+  if (precision !== undefined) checkPrecision(precision, "compile for");
+  if (
+    executor !== undefined && executor !== "compiled" &&
+    executor !== "interpreter"
+  ) {
+    throw new TypeError(
+      `Cannot compile for the executor ${describe(executor)}: ` +
+        `wanted "compiled" or "interpreter"`,
+    );
+  }
+  checkInteger(debug, "debug", 0, 5);
+  if (onDebug !== undefined && typeof onDebug !== "function") {
+    throw new TypeError(
+      `Cannot use onDebug = ${describe(onDebug)}: wanted a function`,
+    );
+  }
+  if (!Array.isArray(without)) {
+    throw new TypeError(
+      `Cannot use without = ${describe(without)}: ` +
+        `wanted an array of names of passes`,
+    );
+  }
+}
+
 function usesInterpreter(
-  { executor, poison = false }: CompileOptions,
+  options: CompileOptions,
   { precision }: Variables,
 ): boolean {
+  const { executor, poison = false, check = false, debug = 0 } = options;
   const interprets = poison || precision === "float64";
   if (executor === "compiled" && interprets) {
     throw new TypeError(
@@ -266,7 +297,14 @@ function usesInterpreter(
         `: wanted the executor "interpreter"`,
     );
   }
-  return interprets || executor === "interpreter";
+  const used = interprets || executor === "interpreter";
+  if (used && (check || debug > 0)) {
+    throw new TypeError(
+      `Cannot ${check ? "check" : "debug"} the interpreter: ` +
+        `wanted the executor "compiled", in float32`,
+    );
+  }
+  return used;
 }
 
 function checkNodes(

@@ -13,7 +13,13 @@ import {
 } from "../array.ts";
 import type { DType } from "../graph/node.ts";
 import type { Shape } from "../graph/shape.ts";
-import { feedType, Memory, type Precision, widthOf } from "./memory.ts";
+import {
+  checkPrecision,
+  feedType,
+  Memory,
+  type Precision,
+  widthOf,
+} from "./memory.ts";
 
 interface Entry {
   readonly offset: number;
@@ -72,9 +78,12 @@ export class Variables {
    * Makes an empty store.
    *
    * @param options How wide variables are kept.
+   * @throws {TypeError} If that is no precision.
    */
   constructor(options: VariablesOptions = {}) {
-    this.precision = options.precision ?? "float32";
+    const { precision = "float32" } = options;
+    checkPrecision(precision, "keep variables in");
+    this.precision = precision;
   }
 
   /**

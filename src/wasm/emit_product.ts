@@ -11,7 +11,7 @@ import type {
   ModuleBuilder,
 } from "./assembler.ts";
 import { emitClears, type Place } from "./pointers.ts";
-import { emitProduct } from "./product.ts";
+import { emitProduct, type ProductShape } from "./product.ts";
 import { VectorEmitter, type VectorOptions } from "./vector_emitter.ts";
 
 const SIDES = ["a", "b", "out"] as const;
@@ -30,15 +30,15 @@ export class ProductFunctions {
   /** The function for a kernel, made unless one of its shape is there. */
   of(kernel: ProductKernel, tile: number): FunctionRef {
     const nest = nestOf(kernel, tile);
-    const padded = isPadded(kernel.out, nest.n.extent);
-    const key = JSON.stringify([nest, padded, kernel.add]);
+    const shape = productShapeOf(kernel, nest);
+    const key = JSON.stringify([nest, shape.padded, kernel.add]);
     const known = this.#functions.get(key);
     if (known) return known;
     const made = this.#module.addFunction(
       nameOf(nest, kernel),
       { params: ["i32", "i32", "i32"] },
       (f, a, b, out) => {
-        emitNest(f, nest, { a, b, out }, padded, kernel.add, this.#options);
+        emitNest(f, nest, { a, b, out }, shape, kernel.add, this.#options);
       },
     );
     this.#functions.set(key, made);
@@ -65,31 +65,42 @@ function nameOf({ outer, m, n, k }: Nest, { add }: ProductKernel): string {
   return `product ${sizes}${add ? " added" : ""}`;
 }
 
+/** The sizes and strides of the matrices within a product's outer loops. */
+export function productShapeOf(
+  { out }: ProductKernel,
+  { m, n, k }: Nest,
+): ProductShape {
+  const rowForm = n.b === 1 || n.extent === 1;
+  return {
+    m: m.extent,
+    n: n.extent,
+    k: k.extent,
+    a: { row: m.a, column: k.extent === 1 ? 1 : k.a },
+    b: rowForm ? { row: k.b, column: 1 } : { row: 1, column: n.b },
+    c: { row: m.out },
+    padded: isPadded(out, n.extent),
+  };
+}
+
 type Pointers = Readonly<Record<(typeof SIDES)[number], Local<"i32">>>;
 
 function emitNest(
   f: FunctionBuilder,
-  { outer, m, n, k }: Nest,
+  { outer }: Nest,
   pointers: Pointers,
-  padded: boolean,
+  shape: ProductShape,
   add: boolean,
   options: VectorOptions,
 ): void {
-  const rowForm = n.b === 1 || n.extent === 1;
   const vectors = new VectorEmitter(f, options);
   const loop = (level: number): void => {
     const axis = outer[level];
     if (!axis) {
-      emitProduct(vectors, {
-        m: m.extent,
-        n: n.extent,
-        k: k.extent,
-        a: { row: m.a, column: k.extent === 1 ? 1 : k.a },
-        b: rowForm ? { row: k.b, column: 1 } : { row: 1, column: n.b },
-        c: { row: m.out },
-        padded,
-        initial: add ? "load" : "zero",
-      }, { a: pointers.a, b: pointers.b, c: pointers.out });
+      emitProduct(vectors, { ...shape, initial: add ? "load" : "zero" }, {
+        a: pointers.a,
+        b: pointers.b,
+        c: pointers.out,
+      });
       return;
     }
     const counter = f.local("i32");
