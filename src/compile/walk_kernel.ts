@@ -83,26 +83,34 @@ class Cells {
   readonly values: Float64Array;
   readonly errors: Float64Array;
   /** What has been added up, signs left out: sums lose digits by it. */
-  readonly magnitudes: Float64Array;
+  readonly #magnitudes: Float64Array;
+  /** Its squares, summed over all additions. */
+  readonly #squares: Float64Array;
 
   constructor(contents: TypedArray) {
     this.values = Float64Array.from(contents);
     this.errors = new Float64Array(contents.length);
-    this.magnitudes = this.values.map(Math.abs);
+    this.#magnitudes = this.values.map(Math.abs);
+    this.#squares = new Float64Array(contents.length);
   }
 
   set(at: number, value: number, error: number): void {
     this.values[at] = value;
     this.errors[at] = error;
-    this.magnitudes[at] = Math.abs(value);
   }
 
   add(at: number, value: number, error: number): void {
     this.values[at]! += value;
-    this.magnitudes[at]! += Math.abs(value);
-    // As `sumError` of so many terms, whose number is not known beforehand.
-    this.errors[at]! += error +
-      sumError(0) * Math.abs(value) + sumError(0) / 64 * this.magnitudes[at]!;
+    this.errors[at]! += error;
+    this.#magnitudes[at]! += Math.abs(value);
+    this.#squares[at]! += this.#magnitudes[at]! ** 2;
+  }
+
+  /** How far each element may be off in the end. */
+  bounds(): Float64Array {
+    return this.errors.map((error, at) =>
+      error + sumError(1) * Math.sqrt(this.#squares[at]!)
+    );
   }
 }
 
@@ -154,7 +162,7 @@ class LoopWalker {
       this.#contents(buffer).set(values);
     }
     return new Map(
-      this.#cells.entries().map(([buffer, { errors }]) => [buffer, errors]),
+      this.#cells.entries().map(([buffer, cells]) => [buffer, cells.bounds()]),
     );
   }
 
