@@ -72,6 +72,7 @@ export {
   type EpochReport,
   type EvaluateOptions,
   type Evaluation,
+  type PlanOptions,
   Seq2SeqAttentionModel,
   type Seq2SeqOptions,
   type StepReport,
@@ -162,6 +163,8 @@ export {
   type Feeds,
   type Plan,
 } from "./src/run/plan.ts";
+export type { CompiledOptions } from "./src/run/compiled.ts";
+export { type Deviation, DeviationError } from "./src/run/deviation.ts";
 export type { ProgramOptions, Update } from "./src/run/program.ts";
 export { Variables, type VariablesOptions } from "./src/run/variables.ts";
 export type { Precision } from "./src/run/memory.ts";

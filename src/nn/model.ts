@@ -12,7 +12,7 @@ import {
   checkSizes,
   checkTokens,
 } from "./checks.ts";
-import { Plans } from "./plans.ts";
+import { type PlanOptions, Plans } from "./plans.ts";
 import {
   initialParameters,
   mapParameters,
@@ -43,11 +43,14 @@ export {
   type TrainHistory,
   type TrainOptions,
 } from "./training.ts";
+export type { PlanOptions } from "./plans.ts";
 
 /** Options of {@linkcode Seq2SeqAttentionModel}. */
 export interface Seq2SeqOptions extends Seq2SeqSizes {
   /** Seeds initialisation and shuffling; 0 by default. */
   readonly randomSeed?: number;
+  /** How the model's plans are compiled, and whether one looks into them. */
+  readonly compile?: PlanOptions;
 }
 
 /** The most sequences that evaluation and prediction take at once. */
@@ -121,7 +124,8 @@ export class Seq2SeqAttentionModel {
       data: this.#variables.view(name),
       shape: shapes[name],
     });
-    this.#plans = new Plans(this.#sizes, this.#variables, current);
+    const { compile } = options;
+    this.#plans = new Plans(this.#sizes, this.#variables, current, compile);
     this.#shuffle = new Random(seed, "shuffle");
   }
 

@@ -8,7 +8,7 @@ import { reshape } from "../graph/movement.ts";
 import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
 import { argmax, mean } from "../graph/reduce.ts";
-import { compile, type Plan } from "../run/plan.ts";
+import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import type { Variables } from "../run/variables.ts";
 import { adam } from "./adam.ts";
 import { zeros } from "./init.ts";
@@ -38,11 +38,18 @@ export interface PredictPlans {
   readonly tokens: string;
 }
 
+/** How a model's plans are compiled, and who looks into them. */
+export type PlanOptions = Pick<
+  CompileOptions,
+  "check" | "debug" | "deterministic" | "onDebug"
+>;
+
 /** Compiles and keeps the plans of one model. */
 export class Plans {
   readonly #sizes: Seq2SeqSizes;
   readonly #variables: Variables;
   readonly #initial: (name: ParameterName) => NDArray;
+  readonly #options: PlanOptions;
   readonly #train = new Map<number, TrainPlan>();
   readonly #evaluate = new Map<number, EvaluatePlan>();
   readonly #attention = new Map<number, Plan<"weights">>();
@@ -52,12 +59,15 @@ export class Plans {
    * @param sizes The model's sizes.
    * @param variables Where parameters and optimiser state live.
    * @param initial The first value of each parameter.
+   * @param options How plans are compiled.
    */
   constructor(
     sizes: Seq2SeqSizes,
     variables: Variables,
     initial: (name: ParameterName) => NDArray,
+    options: PlanOptions = {},
   ) {
+    this.#options = options;
     this.#sizes = sizes;
     this.#variables = variables;
     this.#initial = initial;
@@ -74,7 +84,7 @@ export class Plans {
       const loss = mean(perToken.loss);
       const updates = adam(loss, Object.values(parameters), { learningRate });
       const outputs = { loss, accuracy: mean(perToken.correct) };
-      return compile({ outputs, updates, variables: this.#variables });
+      return this.#compile({ outputs, updates });
     });
   }
 
@@ -125,10 +135,9 @@ export class Plans {
     const { parameters, source } = this.#define(batch);
     const encoded = encode(parameters, source);
     const { keys, values } = state(source.graph);
-    return compile<never>({
+    return this.#compile<never>({
       outputs: {},
       updates: [[keys, encoded.keys], [values, encoded.values]],
-      variables: this.#variables,
       frozen: Object.values(parameters),
     });
   }
@@ -149,10 +158,9 @@ export class Plans {
       state(graph),
     );
     const next = reshape(argmax(logits, [-1]), [batch]);
-    return compile({
+    return this.#compile({
       outputs: { tokens: next },
       updates: [[tokens, next]],
-      variables: this.#variables,
       frozen: Object.values(parameters),
     });
   }
@@ -163,7 +171,12 @@ export class Plans {
     outputs: Readonly<Record<K, Node>>,
   ): Plan<K> {
     const frozen = Object.values(parameters);
-    return compile({ outputs, frozen, variables: this.#variables });
+    return this.#compile({ outputs, frozen });
+  }
+
+  #compile<K extends string>(options: CompileOptions<K>): Plan<K> {
+    const variables = this.#variables;
+    return compile({ ...options, ...this.#options, variables });
   }
 
   #define(batch: number): {

@@ -14,7 +14,7 @@ import type { Executor } from "./program.ts";
 import type { Truth } from "./truth.ts";
 
 /** Memories up to this size are searched for stray writes after each kernel. */
-const SEARCHED_BYTES = 1 << 22;
+const SEARCHED_BYTES = 1 << 19;
 
 /** Runs kernel by kernel and compares each. */
 export class CheckedProgram implements Executor {

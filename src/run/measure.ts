@@ -124,6 +124,7 @@ function formatShares(shares: readonly Share[], prepared: number): string {
     const rate = (product ? 2 : 4) * work / (time * 1e6);
     return [
       `${at} ${kernel.name}`,
+      kernel.extents.filter((extent) => extent !== 1).join("x") || "1",
       at < prepared ? "prepared" : String(runs),
       (1000 * time).toFixed(1),
       at < prepared ? "" : `${(100 * time / total).toFixed(1)} %`,
@@ -131,8 +132,8 @@ function formatShares(shares: readonly Share[], prepared: number): string {
     ];
   });
   return formatTable([
-    ["kernel", "runs", "µs a step", "share", "rate"],
+    ["kernel", "loops", "runs", "µs a step", "share", "rate"],
     ...rows,
-    ["all", "", (1000 * total).toFixed(1), "", ""],
+    ["all", "", "", (1000 * total).toFixed(1), "", ""],
   ]);
 }

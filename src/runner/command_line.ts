@@ -18,6 +18,10 @@ export interface RunCommand {
   readonly config: string | undefined;
   /** The results file; undefined for standard output. */
   readonly output: string | undefined;
+  /** How much is told of the compiled plans, from 0, nothing, to 5. */
+  readonly debug: number;
+  /** Whether every kernel of every step is checked. */
+  readonly check: boolean;
 }
 
 /** A command line that cannot be understood. */
@@ -35,20 +39,27 @@ export class UsageError extends Error {
   }
 }
 
-const VALUE_FLAGS = ["config", "output"] as const;
-const SWITCHES = ["help", "version"] as const;
+const VALUE_FLAGS = ["config", "output", "debug"] as const;
+const SWITCHES = ["check", "help", "version"] as const;
 
 /** The text of `--help`. */
 export const HELP = `\
 Trains an attention sequence-to-sequence model on the copy task, tests it and
 reports the results as JSON.
 
-Usage: deno run -R -W mod.ts [--config FILE] [--output FILE]
+Usage: deno run -R -W mod.ts [--config FILE] [--output FILE] [--debug N]
+                             [--check]
 
 Options:
   -c, --config FILE   YAML configuration; without it, the built-in defaults
                       (configs/default.yaml shows them, every key commented)
   -o, --output FILE   where the results go; without it, standard output
+      --debug N       tell of the compiled plans, to standard error: 1 counts
+                      and times of compiling; 2 and the time of each kernel;
+                      3 and the graph after each pass; 4 and all kernels;
+                      5 and the range of every buffer
+      --check         compare every kernel of every step with a plain walk of
+                      it, and the step with the interpreter: very slow
   -h, --help          show this text
   -V, --version       show the version
 
@@ -97,8 +108,22 @@ export function parseCommandLine(args: readonly string[]): Command {
   const problems = VALUE_FLAGS.flatMap((flag) =>
     findValueProblems(flag, parsed[flag])
   );
+  const [debug = "0"] = parsed.debug;
+  // One that stands there without a value has been reported already.
+  if (debug !== "" && !/^[0-5]$/.test(debug)) {
+    problems.push(
+      `Option "--debug" is ${JSON.stringify(debug)}, wanted a number from ` +
+        `0 to 5`,
+    );
+  }
   if (problems.length > 0) throw new UsageError(problems);
-  return { kind: "run", config: parsed.config[0], output: parsed.output[0] };
+  return {
+    kind: "run",
+    config: parsed.config[0],
+    output: parsed.output[0],
+    debug: Number(debug),
+    check: parsed.check,
+  };
 }
 
 function describeUnknown(arg: string): string {

@@ -6,6 +6,7 @@ import { type CopyTaskData, generateCopyTaskData } from "../data/copy_task.ts";
 import {
   DivergenceError,
   type EpochReport,
+  type PlanOptions,
   Seq2SeqAttentionModel,
   type StepReport,
 } from "../nn/model.ts";
@@ -29,6 +30,8 @@ export interface RunOptions {
   readonly onStep?: (report: StepReport) => void;
   /** Called after every epoch. */
   readonly onEpoch?: (report: EpochReport) => void;
+  /** How the model's plans are compiled, and whether one looks into them. */
+  readonly compile?: PlanOptions;
 }
 
 /**
@@ -51,7 +54,10 @@ export async function runExperiment(
   const train = generate(config, "train", config.data.n_samples);
   const test = generate(config, "test", config.data.n_test);
   const data = clock.lap();
-  const model = buildModel(config);
+  const model = buildModel(config, {
+    onDebug: (text) => log.console.line(text),
+    ...options.compile,
+  });
   const build = clock.lap();
   const training = await trainModel(model, config, train, log, options);
   const trained = clock.lap();
@@ -93,8 +99,12 @@ function generate(
   });
 }
 
-function buildModel({ data, model }: Config): Seq2SeqAttentionModel {
+function buildModel(
+  { data, model }: Config,
+  compile: PlanOptions,
+): Seq2SeqAttentionModel {
   return new Seq2SeqAttentionModel({
+    compile,
     vocabSize: data.vocab_size,
     srcLength: data.src_length,
     tgtLength: data.tgt_length,

@@ -37,6 +37,7 @@ export async function runCommand(command: RunCommand): Promise<number> {
   try {
     const results = await runExperiment(config, log, {
       signal: interrupts.signal,
+      compile: { debug: command.debug, check: command.check },
     });
     try {
       await output.write(formatResults(results));

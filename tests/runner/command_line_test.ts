@@ -7,8 +7,17 @@ import {
   UsageError,
 } from "../../src/runner/command_line.ts";
 
+/** A run without any argument. */
+const RUN: Command = {
+  kind: "run",
+  config: undefined,
+  output: undefined,
+  debug: 0,
+  check: false,
+};
+
 Deno.test("parseCommandLine() understands a run in all spellings", () => {
-  const wanted: Command = { kind: "run", config: "a.yaml", output: "b.json" };
+  const wanted: Command = { ...RUN, config: "a.yaml", output: "b.json" };
   for (
     const line of [
       "--config a.yaml --output b.json",
@@ -22,13 +31,18 @@ Deno.test("parseCommandLine() understands a run in all spellings", () => {
 });
 
 Deno.test("parseCommandLine() needs no argument", () => {
-  const wanted: Command = { kind: "run", config: undefined, output: undefined };
-  assertEquals(parseCommandLine([]), wanted);
+  assertEquals(parseCommandLine([]), RUN);
 });
 
 Deno.test("parseCommandLine() keeps values as they are written", () => {
   const command = parseCommandLine(["--output", "1e3", "--config=-x=y .yaml"]);
-  assertEquals(command, { kind: "run", config: "-x=y .yaml", output: "1e3" });
+  assertEquals(command, { ...RUN, config: "-x=y .yaml", output: "1e3" });
+});
+
+Deno.test("parseCommandLine() understands how closely to look", () => {
+  const line = ["--debug", "4", "--check"];
+  assertEquals(parseCommandLine(line), { ...RUN, debug: 4, check: true });
+  assertEquals(parseCommandLine(["--debug=0"]), RUN);
 });
 
 Deno.test("parseCommandLine() knows --help and --version", () => {
@@ -56,6 +70,10 @@ Deno.test("parseCommandLine() refuses what it does not know", () => {
     [["--config="], 'Option "--config" needs a value'],
     [["--config", "--output", "b"], 'Option "--config" needs a value'],
     [["-o", "a", "--output", "b"], 'Option "--output" was given 2 times'],
+    [["--debug", "6"], 'Option "--debug" is "6", wanted a number from 0 to 5'],
+    [["--debug", "high"], 'Option "--debug" is "high", wanted'],
+    [["--debug"], 'Option "--debug" needs a value'],
+    [["--chek"], 'Unknown option "--chek", did you mean "--check"?'],
   ];
   for (const [args, wanted] of cases) {
     const { message } = assertThrows(() => parseCommandLine(args), UsageError);
@@ -77,6 +95,7 @@ Deno.test("HELP fits a terminal and names every flag and exit code", () => {
   for (const line of HELP.split("\n")) {
     assertEquals(line.length <= 80, true, line);
   }
-  const parts = ["--config", "--output", "--help", "--version", "130", "143"];
+  const flags = ["config", "output", "debug", "check", "help", "version"];
+  const parts = [...flags.map((flag) => `--${flag}`), "130", "143"];
   for (const part of parts) assertStringIncludes(HELP, part);
 });
