@@ -5,7 +5,7 @@
  * Loads at the end of a row may touch up to 12 bytes behind it; their values
  * are not used. Stores never do.
  */
-import type { LoopKernel, Value, View } from "../compile/kernel.ts";
+import type { Buffer, LoopKernel, Value, View } from "../compile/kernel.ts";
 import type { FunctionBuilder } from "./assembler.ts";
 import { ValueEmitter } from "./emit_value.ts";
 import { emitClears, type Place, Pointers } from "./pointers.ts";
@@ -110,7 +110,8 @@ class RowEmitter {
     this.#row = kernel.extents.at(-1)!;
     this.#outer = kernel.extents.slice(0, -1);
     this.#phaseOf = phasesOf(kernel.values);
-    this.#phases = cut(kernel, this.#phaseOf);
+    const isLong = Math.ceil(this.#row / 4) > UNROLLED_VECTORS;
+    this.#phases = cut(kernel, this.#phaseOf, isLong);
     this.#lastUse = lastUses(kernel, this.#phaseOf);
     this.#pointers = new Pointers(f, place, this.#outer);
     this.#values = new ValueEmitter(f, kernel, math, this.#pointers, this.#row);
@@ -253,7 +254,11 @@ function phasesOf(values: readonly Value[]): number[] {
   return phases;
 }
 
-function cut(kernel: LoopKernel, phaseOf: readonly number[]): Phase[] {
+function cut(
+  kernel: LoopKernel,
+  phaseOf: readonly number[],
+  isLong: boolean,
+): Phase[] {
   const { values, stores } = kernel;
   const storePhase = stores.map(({ value, view }) => {
     const phase = phaseOf[value]!;
@@ -264,6 +269,13 @@ function cut(kernel: LoopKernel, phaseOf: readonly number[]): Phase[] {
     return alongRow ? phase + 1 : -1;
   });
   const count = 1 + Math.max(0, ...phaseOf, ...storePhase);
+  if (isLong) {
+    // Later phases of a long row read anew: what is read is overwritten last.
+    for (const [store, { view, value }] of stores.entries()) {
+      if (values[value]!.scalar || !isRead(values, view.buffer)) continue;
+      storePhase[store] = count - 1;
+    }
+  }
   return Array.from({ length: count }, (_, at) => {
     const here = [...values.keys()].filter((value) => phaseOf[value] === at);
     const reductions = here.filter((v) => values[v]!.op.startsWith("row"));
@@ -276,6 +288,12 @@ function cut(kernel: LoopKernel, phaseOf: readonly number[]): Phase[] {
       stores: [...stores.keys()].filter((store) => storePhase[store] === at),
     };
   });
+}
+
+function isRead(values: readonly Value[], buffer: Buffer): boolean {
+  return values.some((value) =>
+    value.op === "load" && value.view.buffer === buffer
+  );
 }
 
 /** The last phase that needs an element. */
