@@ -2,11 +2,11 @@
  * The compiled executor: lowers a graph, places its buffers, emits a module
  * and runs its one exported step.
  */
-import { formatIndex } from "../array.ts";
+import type { TypedArray } from "../array.ts";
 import { type Lifetime, planArena } from "../compile/arena.ts";
 import { buildKernels } from "../compile/build.ts";
 import type { Buffer, Lowered } from "../compile/kernel.ts";
-import { buffersOf, viewsOf } from "../compile/kernel_buffers.ts";
+import { buffersOf } from "../compile/kernel_buffers.ts";
 import { isLeaf } from "../graph/leaves.ts";
 import { type Node, reachable } from "../graph/node.ts";
 import { recordOf } from "../graph/ops.ts";
@@ -14,6 +14,7 @@ import { emitModule } from "../wasm/emit_module.ts";
 import { detectFeatures } from "../wasm/features.ts";
 import { CheckedProgram } from "./check.ts";
 import { DebugReport } from "./debug_report.ts";
+import { explainTrap } from "./lookup_error.ts";
 import type { Memory } from "./memory.ts";
 import { Opened } from "./opened.ts";
 import {
@@ -190,30 +191,9 @@ export class CompiledProgram implements Binding, Executor {
 
   /** Finds the index that was outside its table. */
   #explain(error: Error): Error {
-    const { prepare, stages } = this.lowered;
-    const kernels = [prepare, ...stages].flatMap(({ kernels }) => kernels);
-    for (const { lookup } of kernels.flatMap(viewsOf)) {
-      if (!lookup) continue;
-      const { buffer } = lookup.index;
-      const address = this.#addresses[buffer.id]!;
-      const indices = this.memory.view(
-        address,
-        buffer.size,
-        "int32",
-        "float32",
-      );
-      const wrong = indices.findIndex((index) =>
-        index < 0 || index >= lookup.rows
-      );
-      if (wrong < 0) continue;
-      return new RangeError(
-        `Cannot look up row ${indices[wrong]} at index ` +
-          `${formatIndex(wrong, buffer.node.shape)}: wanted 0 to ` +
-          `${lookup.rows - 1}`,
-        { cause: error },
-      );
-    }
-    return error;
+    const read = ({ id, size }: Buffer): TypedArray =>
+      this.memory.view(this.#addresses[id]!, size, "int32", "float32");
+    return explainTrap(this.lowered, read, error);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   maskedSoftmax,
   softmax,
 } from "../../src/graph/composite.ts";
-import { add, mul, sub } from "../../src/graph/elementwise.ts";
+import { add, mul, sub, tanh } from "../../src/graph/elementwise.ts";
 import { grad } from "../../src/graph/grad.ts";
 import { gather, scatterAdd } from "../../src/graph/indexing.ts";
 import { concatenate, slice, transpose } from "../../src/graph/movement.ts";
@@ -212,6 +212,36 @@ Deno.test("long rows: lookups, and scatters with repeated indices", () => {
       feeds.i.data.fill(1, 0, 4);
       const outputs = { found, added, column, d: d! };
       check(outputs, feeds, `${batch} batches of rows of ${row}`, 1e-4);
+    }
+  }
+});
+
+Deno.test("long rows: a variable is read as it was, though updated beside", () => {
+  for (const row of [8, 32, ...ROWS]) {
+    const graph = new Graph();
+    const v = graph.variable("v", floats(1, row));
+    const w = graph.variable("w", floats(2, 3, row));
+    const x = graph.input("x", [row]);
+    const total = sum(tanh(v), [0], true);
+    const outputs = {
+      y: mul(v, tanh(add(total, 1))),
+      z: softmax(w),
+      used: mul(x, 2),
+    };
+    const updates = [[v, mul(v, 0.5)], [w, add(w, x)]] as const;
+    const plan = compile({ outputs, updates });
+    const truth = compile({ outputs, updates, executor: "interpreter" });
+    const feeds = { x: floats(3, row) };
+    for (let step = 0; step < 2; step++) {
+      const got = plan.run(feeds);
+      const want = truth.run(feeds);
+      assertNear(got.y, want.y, 1e-5, `y, row ${row}`);
+      assertNear(got.used, want.used, 1e-5, "used");
+      assertNear(got.z, want.z, 1e-5, `z, row ${row}`);
+    }
+    for (const name of ["v", "w"]) {
+      const want = truth.variables.get(name);
+      assertNear(plan.variables.get(name), want, 1e-5, `${name}, row ${row}`);
     }
   }
 });
