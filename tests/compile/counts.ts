@@ -1,0 +1,164 @@
+// Numbers of plans that do not wobble: what rewriting saves, how many kernels
+// there are, how large arena and module are. It asserts nothing.
+import { sizeOf } from "../../src/array.ts";
+import { graphCost } from "../../src/compile/cost.ts";
+import { rewrite } from "../../src/compile/pipeline.ts";
+import { sum } from "../../src/graph/broadcast.ts";
+import { gather } from "../../src/graph/indexing.ts";
+import { reshape } from "../../src/graph/movement.ts";
+import { Graph, type Node, reachable } from "../../src/graph/node.ts";
+import { argmax, mean } from "../../src/graph/reduce.ts";
+import { adam } from "../../src/nn/adam.ts";
+import { zeros } from "../../src/nn/init.ts";
+import {
+  declareParameters,
+  decode,
+  encode,
+  parameterCount,
+  parameterShapes,
+  score,
+  teacherForced,
+} from "../../src/nn/seq2seq.ts";
+import { CompiledProgram } from "../../src/run/compiled.ts";
+import type { Update } from "../../src/run/program.ts";
+import { Variables } from "../../src/run/variables.ts";
+import { type Shape, SHAPES } from "./support.ts";
+
+/** What is counted of one plan. */
+export interface Counts {
+  /** Nodes of the graph as written and as rewritten. */
+  readonly nodes: readonly [number, number];
+  /** Multiplications with their additions, as written and as rewritten. */
+  readonly multiplyAdds: readonly [number, number];
+  readonly kernels: number;
+  /** Batch entries in a tile. */
+  readonly tile: number;
+  /** Bytes of what is local to one tile. */
+  readonly tileBytes: number;
+  readonly arenaBytes: number;
+  readonly moduleBytes: number;
+}
+
+/** The plans of one model; those of `src/nn/plans.ts`. */
+export type PlanName = "train" | "evaluate" | "encode" | "decode";
+
+interface Definition {
+  readonly outputs: Readonly<Record<string, Node>>;
+  readonly updates: readonly Update[];
+}
+
+/** Where the counts are recorded. */
+export const RECORD = new URL("../fixtures/counts.json", import.meta.url);
+
+/** Parameters, gradients, and both moments. */
+export function parameterBytes(shape: Shape): number {
+  return 4 * 4 * parameterCount(shape);
+}
+
+/** Counts every plan of every shape that is measured. */
+export function countAll(): Record<string, Record<PlanName, Counts>> {
+  return Object.fromEntries(
+    Object.entries(SHAPES).map(([name, shape]) => [
+      name,
+      {
+        train: count(train(shape)),
+        evaluate: count(evaluate(shape)),
+        encode: count(encoding(shape)),
+        decode: count(decoding(shape)),
+      },
+    ]),
+  );
+}
+
+function count({ outputs, updates }: Definition): Counts {
+  const written = [
+    ...Object.values(outputs),
+    ...updates.map(([, value]) => value),
+  ];
+  const rewritten = rewrite(written);
+  const [before, after] = [graphCost(written), graphCost(rewritten)];
+  const program = new CompiledProgram(outputs, updates, new Variables(), {});
+  const { stages, buffers, tile } = program.lowered;
+  const local = buffers.filter((buffer) => buffer.local);
+  return {
+    nodes: [reachable(written).length, reachable(rewritten).length],
+    multiplyAdds: [before.multiplyAdds, after.multiplyAdds],
+    kernels: stages.reduce((total, { kernels }) => total + kernels.length, 0),
+    tile,
+    tileBytes: local.reduce((total, { size }) => total + 4 * size, 0),
+    arenaBytes: program.arenaBytes,
+    moduleBytes: program.moduleBytes,
+  };
+}
+
+function define(shape: Shape) {
+  const shapes = parameterShapes(shape);
+  const graph = new Graph();
+  const parameters = declareParameters(graph, (name) => ({
+    data: new Float32Array(sizeOf(shapes[name])),
+    shape: shapes[name],
+  }));
+  const { batch, srcLength, tgtLength } = shape;
+  return {
+    graph,
+    parameters,
+    source: () => graph.input("source", [batch, srcLength], "int32"),
+    target: () => graph.input("target", [batch, tgtLength], "int32"),
+  };
+}
+
+/** A training step. */
+export function train(shape: Shape): Definition {
+  const { graph, parameters, source, target } = define(shape);
+  const [from, to] = [source(), target()];
+  const learningRate = graph.input("learning_rate", []);
+  const { logits } = teacherForced(parameters, from, to);
+  const perToken = score(logits, to);
+  const loss = mean(perToken.loss);
+  return {
+    outputs: { loss, accuracy: mean(perToken.correct) },
+    updates: adam(loss, Object.values(parameters), { learningRate }),
+  };
+}
+
+/** Loss and correctness of a batch. */
+export function evaluate(shape: Shape): Definition {
+  const { parameters, source, target } = define(shape);
+  const [from, to] = [source(), target()];
+  const { logits } = teacherForced(parameters, from, to);
+  const { loss, correct } = score(logits, to);
+  const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
+  return { outputs, updates: [] };
+}
+
+function state(graph: Graph, { batch, srcLength, dK, dV }: Shape) {
+  return {
+    keys: graph.variable("keys", zeros([batch, srcLength, dK])),
+    values: graph.variable("values", zeros([batch, srcLength, dV])),
+  };
+}
+
+/** The first half of prediction: keys and values of the sources. */
+export function encoding(shape: Shape): Definition {
+  const { graph, parameters, source } = define(shape);
+  const encoded = encode(parameters, source());
+  const { keys, values } = state(graph, shape);
+  const updates = [[keys, encoded.keys], [values, encoded.values]] as const;
+  return { outputs: {}, updates };
+}
+
+/** The second half of prediction: one position. */
+export function decoding(shape: Shape): Definition {
+  const { graph, parameters } = define(shape);
+  const { batch } = shape;
+  const tokens = graph.variable("tokens", new Int32Array(batch), "int32");
+  const position = graph.input("position", [1], "int32");
+  const { logits } = decode(
+    parameters,
+    reshape(tokens, [batch, 1]),
+    gather(parameters.target_position, position),
+    state(graph, shape),
+  );
+  const next = reshape(argmax(logits, [-1]), [batch]);
+  return { outputs: { tokens: next }, updates: [[tokens, next]] };
+}
