@@ -30,6 +30,8 @@ export interface Counts {
   readonly nodes: readonly [number, number];
   /** Multiplications with their additions, as written and as rewritten. */
   readonly multiplyAdds: readonly [number, number];
+  /** Kernels run once for many steps, for frozen parameters. */
+  readonly prepared: number;
   readonly kernels: number;
   /** Batch entries in a tile. */
   readonly tile: number;
@@ -45,6 +47,7 @@ export type PlanName = "train" | "evaluate" | "encode" | "decode";
 interface Definition {
   readonly outputs: Readonly<Record<string, Node>>;
   readonly updates: readonly Update[];
+  readonly frozen?: readonly Node[];
 }
 
 /** Where the counts are recorded. */
@@ -70,19 +73,22 @@ export function countAll(): Record<string, Record<PlanName, Counts>> {
   );
 }
 
-function count({ outputs, updates }: Definition): Counts {
+function count({ outputs, updates, frozen = [] }: Definition): Counts {
   const written = [
     ...Object.values(outputs),
     ...updates.map(([, value]) => value),
   ];
   const rewritten = rewrite(written);
   const [before, after] = [graphCost(written), graphCost(rewritten)];
-  const program = new CompiledProgram(outputs, updates, new Variables(), {});
-  const { stages, buffers, tile } = program.lowered;
+  const program = new CompiledProgram(outputs, updates, new Variables(), {
+    frozen,
+  });
+  const { prepare, stages, buffers, tile } = program.lowered;
   const local = buffers.filter((buffer) => buffer.local);
   return {
     nodes: [reachable(written).length, reachable(rewritten).length],
     multiplyAdds: [before.multiplyAdds, after.multiplyAdds],
+    prepared: prepare.kernels.length,
     kernels: stages.reduce((total, { kernels }) => total + kernels.length, 0),
     tile,
     tileBytes: local.reduce((total, { size }) => total + 4 * size, 0),
@@ -128,7 +134,7 @@ export function evaluate(shape: Shape): Definition {
   const { logits } = teacherForced(parameters, from, to);
   const { loss, correct } = score(logits, to);
   const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
-  return { outputs, updates: [] };
+  return { outputs, updates: [], frozen: Object.values(parameters) };
 }
 
 function state(graph: Graph, { batch, srcLength, dK, dV }: Shape) {
@@ -144,7 +150,7 @@ export function encoding(shape: Shape): Definition {
   const encoded = encode(parameters, source());
   const { keys, values } = state(graph, shape);
   const updates = [[keys, encoded.keys], [values, encoded.values]] as const;
-  return { outputs: {}, updates };
+  return { outputs: {}, updates, frozen: Object.values(parameters) };
 }
 
 /** The second half of prediction: one position. */
@@ -160,5 +166,9 @@ export function decoding(shape: Shape): Definition {
     state(graph, shape),
   );
   const next = reshape(argmax(logits, [-1]), [batch]);
-  return { outputs: { tokens: next }, updates: [[tokens, next]] };
+  return {
+    outputs: { tokens: next },
+    updates: [[tokens, next]],
+    frozen: Object.values(parameters),
+  };
 }
