@@ -93,7 +93,8 @@ export function applyOp(
     const rounded = isFloat ? Math.fround(value) : value;
     out.values[i] = rounded;
     const [ex, ey, ez] = [a.errors[ia]!, b.errors[ib]!, c.errors[ic]!];
-    const rounding = isFloat ? ROUNDING * Math.abs(rounded) : 0;
+    // Both sides round, and not always the same way.
+    const rounding = isFloat ? 2 * ROUNDING * Math.abs(rounded) : 0;
     out.errors[i] = op === "select"
       ? ex === 0 ? (x ? ey : ez) : spread(y, ey, z, ez)
       : errorOf(op, rounded, rounding, [x, ex], [y, ey]);
