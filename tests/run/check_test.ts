@@ -13,7 +13,7 @@ import { casesByOp, graphOf } from "../graph/op_cases.ts";
 import { buildRandomGraph, isNearKink, RECIPES } from "../run/random_graph.ts";
 import { withExchanged } from "./modules.ts";
 
-const RUNS = 200;
+const RUNS = 60;
 
 /** Sums of rows, a product, and a variable that counts the runs. */
 function sample(): Plan<"y"> {
