@@ -95,7 +95,7 @@ function findInPlace(
   outputs: readonly Node[],
 ): Map<Node, Node> {
   const { groups, groupOf, accesses } = grouping;
-  const lastLookup = groups.findLast((group) => looksUp(grouping, group));
+  const lookups = groups.filter((group) => looksUp(grouping, group));
   const readers = new Map<Node, Group[]>();
   for (const group of groups) {
     for (const node of group.nodes) {
@@ -121,7 +121,7 @@ function findInPlace(
       other.stage < group.stage ||
       (other.stage === group.stage && other.at < group.at);
     // A lookup may fail, and then no variable may have changed.
-    if (lastLookup && !precedes(lastLookup)) continue;
+    if (!lookups.every(precedes)) continue;
     const before = (reader: Group): boolean =>
       precedes(reader) ||
       (reader === group && readsDirectly(grouping, group, variable));
