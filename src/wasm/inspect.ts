@@ -88,6 +88,7 @@ class Reader {
   }
 
   byte(): number {
+    if (this.done) throw new Error("internal: the module ends too early");
     return this.#bytes[this.at++]!;
   }
 
@@ -120,7 +121,7 @@ class Reader {
  *
  * @param bytes A module of the assembler.
  * @returns Its functions, imported ones left out.
- * @throws {Error} If an instruction is none of the assembler's.
+ * @throws {Error} If it is none of the assembler's.
  */
 export function inspectModule(bytes: Uint8Array): ModuleFunction[] {
   const reader = new Reader(bytes);

@@ -1,39 +1,34 @@
-// Every operation on the compiled executor against the reference interpreter.
-import { assert } from "@std/assert";
-import { casesByOp, graphOf } from "../graph/op_cases.ts";
+// Every operation four ways: the interpreter in float64 and in float32, compiled,
+// and compiled with all passes off.
+import { PASSES } from "../../src/compile/pipeline.ts";
 import { compile } from "../../src/run/plan.ts";
+import { casesByOp, graphOf } from "../graph/op_cases.ts";
+import { assertAgree } from "./support.ts";
 
-/** Sums of float32 in another order differ by a few units in the last place. */
-const TOLERANCE = 1e-5;
+/** Of float32 against float64, where sums cancel. */
+const TOLERANCE = 1e-4;
 
-/** Close, or the very same infinity, or NaN both. */
-function agree(got: number, want: number, scale: number): boolean {
-  return Object.is(got, want) || got === want ||
-    Math.abs(got - want) <= TOLERANCE * scale;
-}
+const NO_PASSES = PASSES.map(({ name }) => name);
 
 for (const [op, cases] of casesByOp()) {
-  Deno.test(`compiled ${op} agrees with the interpreter`, () => {
+  Deno.test(`${op} comes to the same interpreted and compiled`, () => {
     for (const opCase of cases) {
       const { outputs, feeds } = graphOf(opCase);
-      const want = compile({ outputs, executor: "interpreter" }).run(feeds);
-      const got = compile({ outputs, executor: "compiled" }).run(feeds);
+      const truth = compile({ outputs, precision: "float64" }).run(feeds);
+      const rounded = compile({ outputs, executor: "interpreter" }).run(feeds);
+      const compiled = compile({ outputs }).run(feeds);
+      const plain = compile({ outputs, without: NO_PASSES }).run(feeds);
       for (const name of Object.keys(outputs)) {
-        const expected = Float64Array.from(want[name]!.data);
-        const found = got[name]!.data;
-        const scale = expected.reduce(
-          (most: number, x: number) =>
-            Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most,
-          1e-3,
-        );
-        const wrong = expected.findIndex((x: number, at: number) =>
-          !agree(found[at]!, x, scale)
-        );
-        assert(
-          wrong < 0,
-          `${opCase.name}: ${name}[${wrong}] is ${found[wrong]}, wanted ` +
-            `${expected[wrong]}`,
-        );
+        const place = `${opCase.name}: ${name}`;
+        const exact = truth[name]!.data;
+        const want = rounded[name]!.data;
+        assertAgree(want, exact, `${place}, interpreted`, TOLERANCE);
+        for (const got of [compiled, plain]) {
+          const way = got === plain ? "without passes" : "compiled";
+          const { data } = got[name]!;
+          assertAgree(data, want, `${place}, ${way}`);
+          assertAgree(data, exact, `${place}, ${way}, float64`, TOLERANCE);
+        }
       }
     }
   });

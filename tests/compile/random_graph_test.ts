@@ -1,27 +1,32 @@
-// Random graphs on the compiled executor against the reference interpreter.
+// Random graphs on the compiled executor against the reference interpreter, with
+// all passes and with none.
 import fc from "fast-check";
+import { PASSES } from "../../src/compile/pipeline.ts";
 import { compile } from "../../src/run/plan.ts";
 import { assertClose } from "../graph/support.ts";
 import { buildRandomGraph, isNearKink, RECIPES } from "../run/random_graph.ts";
 
 const RUNS = 500;
+const NO_PASSES = PASSES.map(({ name }) => name);
 
-Deno.test("compiled random graphs agree with the interpreter", () => {
+Deno.test("compiled random graphs agree with the interpreter, rewritten or not", () => {
   fc.assert(
     fc.property(RECIPES, (recipe) => {
       const made = buildRandomGraph(recipe);
       fc.pre(!isNearKink(made));
       const { outputs, updates, feeds } = made;
       const truth = compile({ outputs, updates, executor: "interpreter" });
-      const plan = compile({ outputs, updates });
       const want = truth.run(feeds);
-      const got = plan.run(feeds);
-      for (const name of Object.keys(outputs)) {
-        assertClose(got[name]!.data, want[name]!.data, 1e-4, name);
-      }
-      for (const name of truth.variables.names()) {
-        const updated = truth.variables.get(name).data;
-        assertClose(plan.variables.get(name).data, updated, 1e-4, name);
+      for (const without of [[], NO_PASSES]) {
+        const plan = compile({ outputs, updates, without });
+        const got = plan.run(feeds);
+        for (const name of Object.keys(outputs)) {
+          assertClose(got[name]!.data, want[name]!.data, 1e-4, name);
+        }
+        for (const name of truth.variables.names()) {
+          const updated = truth.variables.get(name).data;
+          assertClose(plan.variables.get(name).data, updated, 1e-4, name);
+        }
       }
     }),
     { numRuns: RUNS },
