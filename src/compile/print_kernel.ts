@@ -80,7 +80,9 @@ function formatStage(
   const rest = batch % tile;
   const tiles = Math.floor(batch / tile);
   const loop = tiled
-    ? `${tiles} tiles of ${tile}${rest > 0 ? ` and one of ${rest}` : ""}`
+    ? `${tiles} ${tiles === 1 ? "tile" : "tiles"} of ${tile}${
+      rest > 0 ? ` and one of ${rest}` : ""
+    }`
     : "once";
   return `${loop}${formatClears(clears)}`;
 }

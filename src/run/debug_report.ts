@@ -97,7 +97,7 @@ export class DebugReport {
       ]),
       `  ${kernels} kernels in ${stages.length} stages` +
       `${prepared > 0 ? `, ${prepared} prepared` : ""}, ` +
-      `${Math.ceil(batch / tile)} tiles of ${tile} of a batch of ${batch}, ` +
+      `tiles of ${tile} of a batch of ${batch}, ` +
       `${buffers.length} buffers (${local} hold one tile)`,
       `  arena ${arenaBytes} bytes${reuse}, module ${module.length} bytes`,
       `  times: ${this.#laps.join(", ")}`,
