@@ -89,6 +89,29 @@ processTest("main() trains and writes the results to a file", async () => {
   });
 });
 
+processTest("main() tells of its plans and checks them", async () => {
+  await withFolder(async (cwd) => {
+    const config = `${cwd}/config.yaml`;
+    Deno.writeTextFileSync(
+      config,
+      "data: { n_samples: 8, n_test: 4, src_length: 3, tgt_length: 3 }\n" +
+        "model: { d_model: 4, d_k: 4, d_v: 4 }\ntraining: { epochs: 1 }\n",
+    );
+    const run = async (...flags: string[]) => {
+      const args = ["-c", config, ...flags];
+      const { code, stdout, stderr } = await runCommandLine(args, { cwd });
+      assertEquals(code, 0, stderr);
+      return { results: lasting(readResults(stdout)), stderr };
+    };
+    const plain = await run();
+    const close = await run("--debug", "2", "--check");
+    assertEquals(close.results, plain.results);
+    assert(!plain.stderr.includes("plan of"), plain.stderr);
+    assertStringIncludes(close.stderr, "plan of loss, accuracy; ");
+    assertStringIncludes(close.stderr, "GFLOP/s");
+  });
+});
+
 processTest("main() comes to the same with the same seed", async () => {
   await withFolder(async (cwd) => {
     const texts: string[] = [];
