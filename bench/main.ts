@@ -1,67 +1,178 @@
 /**
- * Measures how fast models of three shapes train and predict, for comparing
- * two states of the code on one machine. It judges nothing and keeps nothing.
+ * Measures how fast models train and predict, and with `--peers` how fast other
+ * libraries do the same. It prints tables; it keeps nothing and judges nothing
+ * but that all compute the same.
  */
+import { parseArgs } from "@std/cli/parse-args";
 import {
-  DEFAULT_CONFIG,
-  generateCopyTaskData,
-  Seq2SeqAttentionModel,
-} from "../mod.ts";
+  hasTorch,
+  INTERPRETER,
+  JAVASCRIPT,
+  TORCH_EAGER,
+  TORCH_GENERAL,
+  TORCH_TRAINING,
+  withScript,
+} from "./competitors.ts";
+import { type Contest, hold, type Settings } from "./contest.ts";
+import { makeClassifier, makeTransformer } from "./general_shapes.ts";
+import { formatReport, type Report } from "./report.ts";
+import { makeBundle, SHAPES } from "./shapes.ts";
+import { writeBundle } from "./bundle.ts";
 
-/** A shape under measurement. */
-interface Shape {
-  /** Tokens in a sequence, source and target alike. */
-  readonly length: number;
-  /** Different tokens. */
-  readonly vocabSize: number;
-  /** All widths of the model. */
-  readonly width: number;
-  /** Sequences in a step and in a prediction. */
-  readonly batchSize: number;
-}
+const HELP = `\
+Measures training steps, predictions, compilation and memory.
 
-const { data, model, training } = DEFAULT_CONFIG;
+Usage: deno task bench [options]
 
-const SHAPES: Readonly<Record<string, Shape>> = {
-  tiny: { length: 5, vocabSize: 8, width: 16, batchSize: 16 },
+Options:
+  --shapes NAMES      some of ${Object.keys(SHAPES).join(",")}; all by default
+  --peers             PyTorch, tensorflow.js and jax-js as well, where they are
+                      to be had; also the start of a process
+  --general           a classifier and a transformer block as well
+  --json              results as JSON
+  --repeats N         how often to measure; the median counts (9)
+  --seconds S         how long each repeat takes at least (0.3)
+  --patience S        how long to wait for a quiet machine each time (60)
+`;
+
+const PARSED = {
+  string: ["shapes", "repeats", "seconds", "patience"],
+  boolean: ["peers", "general", "json", "help"],
   default: {
-    length: data.src_length,
-    vocabSize: data.vocab_size,
-    width: model.d_model,
-    batchSize: training.batch_size,
+    shapes: Object.keys(SHAPES).join(),
+    repeats: "9",
+    seconds: "0.3",
+    patience: "60",
   },
-  long: { length: 40, vocabSize: 100, width: 64, batchSize: 64 },
-};
+} as const;
 
-/** A single step may well be disturbed; the median of a few is not. */
-const REPETITIONS = 7;
-
-/** The median time of an action in milliseconds, its first one left out. */
-async function measure(action: () => Promise<unknown>): Promise<number> {
-  await action();
-  const times: number[] = [];
-  for (let i = 0; i < REPETITIONS; i++) {
-    const start = performance.now();
-    await action();
-    times.push(performance.now() - start);
-  }
-  return times.sort((a, b) => a - b)[(REPETITIONS - 1) / 2]!;
+/** What was asked for. */
+interface Wanted extends Omit<Settings, "folder"> {
+  readonly shapes: readonly string[];
+  readonly peers: boolean;
+  readonly general: boolean;
+  readonly json: boolean;
 }
 
-for (const [name, shape] of Object.entries(SHAPES)) {
-  const { length, vocabSize, width, batchSize } = shape;
-  const sizes = { vocabSize, srcLength: length, tgtLength: length };
-  const widths = { dModel: width, dK: width, dV: width };
-  const { xSrc, xTgt } = generateCopyTaskData({
-    ...sizes,
-    nSamples: batchSize,
+/** Understands the arguments; a text is what is wrong with them. */
+function parse(args: readonly string[]): Wanted | string {
+  const unknown: string[] = [];
+  const parsed = parseArgs([...args], {
+    ...PARSED,
+    unknown: (arg: string) => void unknown.push(arg),
   });
-  const subject = new Seq2SeqAttentionModel({ ...sizes, ...widths });
-  const options = { epochs: 1, learningRate: 0.003, batchSize };
-  const step = await measure(() => subject.train(xSrc, xTgt, options));
-  const predict = await measure(() => subject.predict(xSrc));
-  console.log(
-    `${name.padEnd(8)} training step ${step.toFixed(2).padStart(9)} ms, ` +
-      `prediction of ${batchSize} sequences ${predict.toFixed(2)} ms`,
-  );
+  if (parsed.help) return HELP;
+  if (unknown.length > 0) return `Unknown argument "${unknown[0]}"\n${HELP}`;
+  const shapes = parsed.shapes.split(",");
+  const odd = shapes.find((name) => !Object.hasOwn(SHAPES, name));
+  if (odd !== undefined) return `Unknown shape "${odd}"\n${HELP}`;
+  const numbers = {
+    repeats: Number(parsed.repeats),
+    seconds: Number(parsed.seconds),
+    patience: Number(parsed.patience),
+  };
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value >= 0) continue;
+    return `Option "--${name}" needs a number, 0 or more\n${HELP}`;
+  }
+  const { peers, general, json } = parsed;
+  const say = (message: string): void => console.error(message);
+  return { shapes, peers, general, json, say, ...numbers };
+}
+
+async function measureModel(
+  wanted: Wanted,
+  settings: Settings,
+  torch: boolean,
+): Promise<Contest[]> {
+  const { shapes, peers } = wanted;
+  const contests: Contest[] = [];
+  for (const name of shapes) {
+    writeBundle(`${settings.folder}/${name}`, makeBundle(SHAPES[name]!));
+    const training = [
+      INTERPRETER,
+      ...torch ? TORCH_TRAINING : [],
+      ...peers ? JAVASCRIPT : [],
+    ];
+    const predicting = [INTERPRETER, ...torch ? TORCH_EAGER : []];
+    contests.push(
+      await hold(name, "train", "ours.ts", training, settings),
+      await hold(name, "predict", "ours.ts", predicting, settings),
+    );
+  }
+  if (peers && shapes.includes("SMALL")) {
+    const starting = [...torch ? TORCH_EAGER : [], ...JAVASCRIPT];
+    contests.push(await hold("SMALL", "cold", "cold.ts", starting, settings));
+  }
+  return contests;
+}
+
+async function measureGeneral(
+  settings: Settings,
+  torch: boolean,
+): Promise<Contest[]> {
+  const { folder } = settings;
+  const script = "general.ts";
+  const others = [
+    withScript(INTERPRETER, script),
+    ...torch ? TORCH_GENERAL : [],
+  ];
+  writeBundle(`${folder}/mlp`, makeClassifier());
+  writeBundle(`${folder}/transformer`, makeTransformer());
+  return [
+    await hold("mlp", "mlp", script, others, settings),
+    await hold("transformer", "transformer", script, others, settings),
+  ];
+}
+
+/** What the processor is called, where the system tells, and the runtime. */
+function describeMachine(): string {
+  const { deno, v8 } = Deno.version;
+  const runtime = `Deno ${deno}, V8 ${v8}`;
+  try {
+    const text = Deno.readTextFileSync("/proc/cpuinfo");
+    const name = /model name\s*:\s*(.*)/.exec(text)![1];
+    return `${name}, ${runtime}`;
+  } catch {
+    return `${Deno.build.target}, ${runtime}`;
+  }
+}
+
+async function measureAll(wanted: Wanted): Promise<Report> {
+  const folder = Deno.makeTempDirSync({ prefix: "weft-bench-" });
+  try {
+    const settings = { ...wanted, folder };
+    const torch = wanted.peers && await hasTorch();
+    const contests = await measureModel(wanted, settings, torch);
+    if (wanted.general) {
+      contests.push(...await measureGeneral(settings, torch));
+    }
+    const missing = contests.flatMap(({ missing }) => missing);
+    if (wanted.peers && !torch) {
+      missing.unshift("Cannot measure PyTorch: python3 cannot import it");
+    }
+    const rows = contests.flatMap(({ rows }) => rows);
+    return {
+      machine: describeMachine(),
+      date: new Date().toISOString(),
+      rows,
+      missing: [...new Set(missing)],
+      ok: rows.every(({ agrees }) => agrees),
+    };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+const wanted = parse(Deno.args);
+if (typeof wanted === "string") {
+  console.error(wanted);
+  Deno.exitCode = wanted === HELP ? 0 : 2;
+} else {
+  const report = await measureAll(wanted);
+  const text = wanted.json
+    ? JSON.stringify(report, null, 2)
+    : formatReport(report);
+  console.log(text);
+  Deno.exitCode = report.ok ? 0 : 1;
 }

@@ -1,0 +1,142 @@
+/**
+ * How a competitor in JavaScript is asked, measured and heard. A process does
+ * one job: its only argument is the job as JSON, and so is its only line on
+ * standard output. The scripts in Python do the same in the same way.
+ */
+
+/** How long to measure. */
+export interface Budget {
+  /** How many times; the median of them counts. */
+  readonly repeats: number;
+  /** How long each repeat takes at least. */
+  readonly seconds: number;
+}
+
+/** What a process is to do. */
+export interface Job extends Budget {
+  /** What to measure. */
+  readonly task: "train" | "predict" | "cold" | "mlp" | "transformer";
+  /** Which way of doing it. */
+  readonly variant: string;
+  /** The path of weights and batch, without the ending. */
+  readonly data: string;
+}
+
+/** Milliseconds of one action. */
+export interface Timing {
+  /** The median of the repeats, each a mean over many actions. */
+  readonly median: number;
+  /** The quickest repeat. */
+  readonly min: number;
+}
+
+/** What a process answers. */
+export interface Answer {
+  /** How long a step or a prediction takes; not of a cold start. */
+  readonly timing?: Timing;
+  /** The losses of the first steps. */
+  readonly losses?: readonly number[];
+  /** What was predicted, sequence by sequence. */
+  readonly tokens?: readonly (readonly number[])[];
+  /** The most memory that the process ever had. */
+  readonly peakBytes: number;
+  /** Of our own plan alone. */
+  readonly plan?: PlanFacts;
+}
+
+/** What is to be told of a compiled plan. */
+export interface PlanFacts {
+  /** Milliseconds of compiling, first thing in a process. */
+  readonly coldCompile: number;
+  /** The same once the compiler has been compiled itself. */
+  readonly warmCompile: number;
+  /** The size of everything but the variables. */
+  readonly arenaBytes: number;
+  /** The size of the WebAssembly module. */
+  readonly moduleBytes: number;
+  /** Multiplications with additions in products, as written. */
+  readonly multiplyAddsBefore: number;
+  /** The same after rewriting. */
+  readonly multiplyAddsAfter: number;
+}
+
+/** The step size of Adam everywhere. */
+export const LEARNING_RATE = 1e-3;
+
+/** How many losses every competitor is compared by. */
+export const COMPARED_LOSSES = 5;
+
+/** All repeats together take no longer than this, in ms, or there is one. */
+const LONGEST = 10_000;
+
+/** Warm-up is over after so many times the length of a repeat at the latest. */
+const WARM_REPEATS = 10;
+
+/** Warm-up is over once this many chunks in a row differ by 3 %. */
+const STEADY_CHUNKS = 3;
+
+/** Measures an action that is not done for the first time. */
+export async function measure(
+  action: () => unknown,
+  { repeats, seconds }: Budget,
+): Promise<Timing> {
+  const timed = async (count: number): Promise<number> => {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) {
+      const result = action();
+      if (result instanceof Promise) await result;
+    }
+    return (performance.now() - start) / count;
+  };
+  const length = 1000 * seconds;
+  let each = await timed(1);
+  const deadline = performance.now() + WARM_REPEATS * length;
+  for (const recent = [each]; each < length; recent.push(each)) {
+    each = await timed(Math.ceil(length / STEADY_CHUNKS / each));
+    const last = [...recent.slice(1 - STEADY_CHUNKS), each];
+    const steady = last.length === STEADY_CHUNKS &&
+      Math.max(...last) < 1.03 * Math.min(...last);
+    if (steady || performance.now() > deadline) break;
+  }
+  const count = Math.ceil(length / each);
+  const most = Math.floor(LONGEST / (count * each));
+  const times: number[] = [];
+  for (let i = 0; i < Math.max(1, Math.min(repeats, most)); i++) {
+    times.push(await timed(count));
+  }
+  return { median: median(times), min: Math.min(...times) };
+}
+
+/** The middle one; of an even number, the lower of the two. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1]!;
+}
+
+/** The first losses of a training, then its timing. */
+export async function measureTraining(
+  step: () => number,
+  budget: Budget,
+): Promise<{ losses: number[]; timing: Timing }> {
+  const losses = Array.from({ length: COMPARED_LOSSES }, step);
+  return { losses, timing: await measure(step, budget) };
+}
+
+/** The most memory this process ever had, where the system tells. */
+export function peakBytes(): number {
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    return 1024 * Number(/VmHWM:\s*(\d+)/.exec(status)![1]);
+  } catch {
+    return Deno.memoryUsage().rss;
+  }
+}
+
+/** The job this process was started for. */
+export function readJob(): Job {
+  return JSON.parse(Deno.args[0]!);
+}
+
+/** Answers; the process may end then. */
+export function answer(answer: Answer): void {
+  console.log(JSON.stringify(answer));
+}

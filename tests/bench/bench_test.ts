@@ -1,0 +1,61 @@
+// The benchmark as a command: that it runs, compares and reports. How fast
+// anything is, no test says.
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { Report } from "../../bench/report.ts";
+import { processTest, ROOT } from "../helpers.ts";
+
+async function runBench(
+  ...args: readonly string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", new URL("bench/main.ts", ROOT).href, ...args],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+const QUICK = ["--repeats", "1", "--seconds", "0.01", "--patience", "0"];
+
+processTest(
+  "the benchmark finds that plan and interpreter compute the same",
+  async () => {
+    const { code, stdout, stderr } = await runBench(
+      "--shapes",
+      "TINY",
+      "--json",
+      ...QUICK,
+    );
+    assertEquals(code, 0, stderr);
+    const { rows, missing, ok }: Report = JSON.parse(stdout);
+    assertEquals([ok, missing], [true, []]);
+    assertEquals(
+      rows.map(({ subject, task, kind }) => [subject, task, kind].join()),
+      [
+        "TINY,train,weft",
+        "TINY,train,interpreter",
+        "TINY,predict,weft",
+        "TINY,predict,interpreter",
+      ],
+    );
+    for (const { milliseconds, peakBytes, agrees } of rows) {
+      assertGreater(milliseconds, 0);
+      assertGreater(peakBytes, 0);
+      assert(agrees);
+    }
+    const { plan } = rows[0]!;
+    for (const value of Object.values(plan!)) assertGreater(value, 0);
+    assertGreater(plan!.multiplyAddsBefore, plan!.multiplyAddsAfter);
+  },
+);
+
+processTest("the benchmark refuses a shape that there is not", async () => {
+  const { code, stdout, stderr } = await runBench("--shapes", "TINY,HUGE");
+  assertEquals([code, stdout], [2, ""]);
+  assert(stderr.startsWith('Unknown shape "HUGE"'), stderr);
+});
