@@ -30,8 +30,8 @@ Options:
                       to be had; also the start of a process
   --general           a classifier and a transformer block as well
   --json              results as JSON
-  --repeats N         how often to measure; the median counts (9)
-  --seconds S         how long each repeat takes at least (0.3)
+  --repeats N         how often to measure; the median counts (21)
+  --seconds S         how long each repeat takes at least (0.1)
   --patience S        how long to wait for a quiet machine each time (60)
 `;
 
@@ -40,8 +40,8 @@ const PARSED = {
   boolean: ["peers", "general", "json", "help"],
   default: {
     shapes: Object.keys(SHAPES).join(),
-    repeats: "9",
-    seconds: "0.3",
+    repeats: "21",
+    seconds: "0.1",
     patience: "60",
   },
 } as const;

@@ -3,6 +3,7 @@
  * one job: its only argument is the job as JSON, and so is its only line on
  * standard output. The scripts in Python do the same in the same way.
  */
+import process from "node:process";
 
 /** How long to measure. */
 export interface Budget {
@@ -66,45 +67,69 @@ export const LEARNING_RATE = 1e-3;
 /** How many losses every competitor is compared by. */
 export const COMPARED_LOSSES = 5;
 
-/** All repeats together take no longer than this, in ms, or there is one. */
+/** Measuring is over after so many ms, however few the repeats. */
 const LONGEST = 10_000;
 
-/** Warm-up is over after so many times the length of a repeat at the latest. */
-const WARM_REPEATS = 10;
+/** Warm-up takes so many times the length of a repeat. */
+const WARM_REPEATS = { least: 10, most: 30 };
 
 /** Warm-up is over once this many chunks in a row differ by 3 %. */
 const STEADY_CHUNKS = 3;
 
-/** Measures an action that is not done for the first time. */
+/** A repeat counts if the process was at work for this share of it. */
+const UNDISTURBED = 0.95;
+
+/**
+ * Measures an action that is not done for the first time. Where others are at
+ * work on the machine as well, repeats they have interrupted do not count as
+ * long as there are others.
+ */
 export async function measure(
   action: () => unknown,
   { repeats, seconds }: Budget,
 ): Promise<Timing> {
-  const timed = async (count: number): Promise<number> => {
-    const start = performance.now();
-    for (let i = 0; i < count; i++) {
-      const result = action();
-      if (result instanceof Promise) await result;
-    }
-    return (performance.now() - start) / count;
-  };
   const length = 1000 * seconds;
-  let each = await timed(1);
-  const deadline = performance.now() + WARM_REPEATS * length;
-  for (const recent = [each]; each < length; recent.push(each)) {
-    each = await timed(Math.ceil(length / STEADY_CHUNKS / each));
-    const last = [...recent.slice(1 - STEADY_CHUNKS), each];
-    const steady = last.length === STEADY_CHUNKS &&
-      Math.max(...last) < 1.03 * Math.min(...last);
-    if (steady || performance.now() > deadline) break;
+  const count = Math.ceil(length / await warmUp(action, length));
+  const found: { each: number; share: number }[] = [];
+  const deadline = performance.now() + LONGEST;
+  for (let undisturbed = 0; undisturbed < repeats;) {
+    const before = process.cpuUsage();
+    const each = await timed(action, count);
+    const { user, system } = process.cpuUsage(before);
+    // Microseconds by milliseconds.
+    const share = (user + system) / 1000 / (count * each);
+    found.push({ each, share: Math.min(share, UNDISTURBED) });
+    if (share >= UNDISTURBED) undisturbed++;
+    if (performance.now() > deadline) break;
   }
-  const count = Math.ceil(length / each);
-  const most = Math.floor(LONGEST / (count * each));
-  const times: number[] = [];
-  for (let i = 0; i < Math.max(1, Math.min(repeats, most)); i++) {
-    times.push(await timed(count));
-  }
+  const times = found.toSorted((a, b) => b.share - a.share)
+    .slice(0, Math.max(1, repeats)).map(({ each }) => each);
   return { median: median(times), min: Math.min(...times) };
+}
+
+/** The mean time of an action, in ms. */
+async function timed(action: () => unknown, count: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < count; i++) {
+    const result = action();
+    if (result instanceof Promise) await result;
+  }
+  return (performance.now() - start) / count;
+}
+
+/** Repeats an action until it gets no quicker; how long it takes then. */
+async function warmUp(action: () => unknown, length: number): Promise<number> {
+  const start = performance.now();
+  let each = await timed(action, 1);
+  for (const chunks = [each]; each < length; chunks.push(each)) {
+    each = await timed(action, Math.ceil(length / STEADY_CHUNKS / each));
+    const last = [...chunks.slice(1 - STEADY_CHUNKS), each];
+    const steady = Math.max(...last) < 1.03 * Math.min(...last);
+    const { least, most } = WARM_REPEATS;
+    const spent = (performance.now() - start) / length;
+    if (spent > (steady ? least : most)) break;
+  }
+  return each;
 }
 
 /** The middle one; of an even number, the lower of the two. */

@@ -24,8 +24,9 @@ VARIANT = JOB["variant"]
 LEARNING_RATE = 1e-3
 COMPARED_LOSSES = 5
 LONGEST = 10.0
-WARM_REPEATS = 10
+WARM_LEAST, WARM_MOST = 10, 30
 STEADY_CHUNKS = 3
+UNDISTURBED = 0.95
 
 
 def read_bundle():
@@ -96,32 +97,50 @@ def make_full_step(loss_of, parameters):
     return step
 
 
-def measure(action):
-    """The timing of an action that is not done for the first time, in ms."""
+def timed(action, count):
+    """The mean time of an action, in s."""
+    start = time.perf_counter()
+    for _ in range(count):
+        action()
+    return (time.perf_counter() - start) / count
 
-    def timed(count):
-        start = time.perf_counter()
-        for _ in range(count):
-            action()
-        return (time.perf_counter() - start) / count
 
-    length = JOB["seconds"]
-    each = timed(1)
-    recent = [each]
-    deadline = time.perf_counter() + WARM_REPEATS * length
+def warm_up(action, length):
+    start = time.perf_counter()
+    each = timed(action, 1)
+    chunks = [each]
     while each < length:
-        each = timed(math.ceil(length / STEADY_CHUNKS / each))
-        recent.append(each)
-        last = recent[-STEADY_CHUNKS:]
-        if len(last) == STEADY_CHUNKS and max(last) < 1.03 * min(last):
+        each = timed(action, math.ceil(length / STEADY_CHUNKS / each))
+        chunks.append(each)
+        last = chunks[-STEADY_CHUNKS:]
+        steady = max(last) < 1.03 * min(last)
+        spent = (time.perf_counter() - start) / length
+        if spent > (WARM_LEAST if steady else WARM_MOST):
             break
+    return each
+
+
+def measure(action):
+    """The timing of an action that is not done for the first time, in ms.
+
+    As ../measure.ts has it: interrupted repeats do not count.
+    """
+    length, repeats = JOB["seconds"], JOB["repeats"]
+    count = math.ceil(length / warm_up(action, length))
+    found = []
+    undisturbed = 0
+    deadline = time.perf_counter() + LONGEST
+    while undisturbed < repeats:
+        before = time.process_time()
+        each = timed(action, count)
+        share = (time.process_time() - before) / (count * each)
+        found.append((-min(share, UNDISTURBED), each))
+        undisturbed += share >= UNDISTURBED
         if time.perf_counter() > deadline:
             break
-    count = math.ceil(length / each)
-    most = int(LONGEST / (count * each))
-    repeats = max(1, min(JOB["repeats"], most))
-    times = sorted(1e3 * timed(count) for _ in range(repeats))
-    return {"median": times[(repeats - 1) // 2], "min": times[0]}
+    found.sort(key=lambda repeat: repeat[0])
+    times = sorted(1e3 * each for _, each in found[: max(1, repeats)])
+    return {"median": times[(len(times) - 1) // 2], "min": times[0]}
 
 
 def train(step):
