@@ -20,6 +20,8 @@ export interface Built {
 export interface BuildOptions extends RewriteOptions {
   /** Variables that do not change from step to step; none by default. */
   frozen?: readonly Node[];
+  /** What the intermediates of a tile may take, in bytes. */
+  tileBytes?: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export function buildKernels(
   updates: readonly Update[],
   options: BuildOptions = {},
 ): Built {
-  const { frozen = [], ...rewriting } = options;
+  const { frozen = [], tileBytes, ...rewriting } = options;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
@@ -46,6 +48,7 @@ export function buildKernels(
     updates.map(([variable], at) => [variable, next[at]!]),
     inputs,
     frozen,
+    tileBytes,
   );
   return { lowered, inputs };
 }

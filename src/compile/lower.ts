@@ -13,8 +13,8 @@ import { KernelBuilder } from "./kernel_builder.ts";
 import { legalize } from "./legalize.ts";
 import { PREPARED } from "./stages.ts";
 
-/** Bytes of tile-local buffers that a tile may take, so that caches hold it. */
-const TILE_BYTES = 96 * 1024;
+/** What the intermediates of a tile may take by default: caches hold it. */
+const TILE_BYTES = 256 * 1024;
 
 /**
  * Lowers what outputs and updates depend on.
@@ -23,6 +23,7 @@ const TILE_BYTES = 96 * 1024;
  * @param updates Variables and their new values.
  * @param inputs What is fed, needed or not.
  * @param frozen Variables that do not change from step to step.
+ * @param tileBytes What the intermediates of a tile may take.
  * @returns Kernels and buffers.
  */
 export function lower(
@@ -30,6 +31,7 @@ export function lower(
   updates: readonly Update[],
   inputs: readonly Node[],
   frozen: readonly Node[],
+  tileBytes: number = TILE_BYTES,
 ): Lowered {
   const targets = updates.map(([variable]) => variable);
   const values = updates.map(([, value]) => value);
@@ -48,7 +50,7 @@ export function lower(
     new Set(frozen),
   );
   const inPlace = findInPlace(grouping, moves, results);
-  const buffers = new Buffers(grouping, inPlace, targets);
+  const buffers = new Buffers(grouping, inPlace, targets, tileBytes);
   return {
     prepare: buildStage(grouping, buffers, PREPARED),
     stages: buildStages(grouping, buffers),
@@ -175,11 +177,12 @@ export class Buffers {
     grouping: Grouping,
     inPlace: ReadonlyMap<Node, Node>,
     variables: readonly Node[],
+    tileBytes: number,
   ) {
     this.#grouping = grouping;
     this.#inPlace = inPlace;
     this.#findLocal();
-    this.tile = this.#chooseTile();
+    this.tile = this.#chooseTile(tileBytes);
     for (const variable of variables) this.of(variable);
   }
 
@@ -257,13 +260,13 @@ export class Buffers {
   }
 
   /** The most batch entries whose intermediates stay in fast memory. */
-  #chooseTile(): number {
+  #chooseTile(tileBytes: number): number {
     const { batch } = this.#grouping.stages;
     let bytes = 0;
     for (const root of this.#local) {
       bytes += 4 * (this.#grouping.accesses.layout(root)[0] ?? 1);
     }
-    const most = Math.max(1, Math.floor(TILE_BYTES / Math.max(1, bytes)));
+    const most = Math.max(1, Math.floor(tileBytes / Math.max(1, bytes)));
     if (most >= batch) return batch;
     // A divisor of the batch spares a last, smaller tile.
     for (let tile = most; tile > most / 2; tile--) {

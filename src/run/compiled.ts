@@ -36,6 +36,11 @@ export interface CompiledOptions extends ProgramOptions {
   /** Names of rewriting passes that are left out; none by default. */
   without?: readonly string[];
   /**
+   * How many bytes the intermediates of one tile of the batch may take: what
+   * the machine's caches hold. 262,144 by default.
+   */
+  tileBytes?: number;
+  /**
    * Whether only instructions are used whose results are the same on every
    * machine: a multiplication and an addition instead of a fused one, slower
    * by a fifth or so. False by default.
@@ -78,7 +83,7 @@ export class CompiledProgram implements Binding, Executor {
     variables: Variables,
     options: CompiledOptions,
   ) {
-    const { debug = 0, without = [], frozen = [] } = options;
+    const { debug = 0, without = [], frozen = [], tileBytes } = options;
     const report = debug > 0
       ? new DebugReport(outputs, updates, debug, options.onDebug)
       : undefined;
@@ -86,7 +91,12 @@ export class CompiledProgram implements Binding, Executor {
     declareVariables([...results, ...updates.flat()], variables);
     this.memory = memoryOf(variables);
     const hooks = report?.hooks() ?? {};
-    const built = buildKernels(results, updates, { without, frozen, ...hooks });
+    const built = buildKernels(results, updates, {
+      without,
+      frozen,
+      ...(tileBytes === undefined ? {} : { tileBytes }),
+      ...hooks,
+    });
     this.lowered = built.lowered;
     report?.lap("lower");
     // What is looked at after the step must not be overwritten by then.

@@ -58,7 +58,7 @@ export function estimateMemory(
 const PARAMETER_COPIES = 6;
 
 /** What the compiler lets the intermediate values of a tile take. */
-const TILE_BYTES = 96 * 1024;
+const TILE_BYTES = 256 * 1024;
 
 /** What the model takes at once when it is tested. */
 const TEST_BATCH = 64;

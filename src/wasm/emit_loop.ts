@@ -13,7 +13,7 @@ import type { VectorOptions } from "./vector_emitter.ts";
 import { type VectorFunction, VectorMath } from "./vector_math.ts";
 
 /** Rows of up to this many vectors are kept in registers as a whole. */
-const UNROLLED_VECTORS = 8;
+const UNROLLED_VECTORS = 16;
 
 /** Kernels of at most so many values are unrolled four times, others twice. */
 const UNROLLED_VALUES = 8;

@@ -13,13 +13,15 @@ import {
 } from "./batch_graph.ts";
 
 const RUNS = 200;
+const TILE_BYTES = 96 * 1024;
 // Sums that cancel magnify rounding; what is computed wrongly is far off.
 const TOLERANCE = 1e-3;
 
 function compare(recipe: BatchRecipe): void {
   const { outputs, updates, feeds } = buildBatchGraph(recipe);
   const truth = compile({ outputs, updates, precision: "float64" });
-  const plan = compile({ outputs, updates });
+  // Small tiles, or few of these graphs would be cut at all.
+  const plan = compile({ outputs, updates, tileBytes: TILE_BYTES });
   // A second run finds what the first has left in memory.
   for (const run of ["first", "second"]) {
     const want = truth.run(feeds);
@@ -46,7 +48,9 @@ Deno.test("graphs over batches are cut into tiles, even and uneven", () => {
   for (const recipe of fc.sample(BATCH_RECIPES, { numRuns: 150, seed: 1 })) {
     const { outputs, updates } = buildBatchGraph(recipe);
     const variables = new Variables();
-    const { lowered } = new CompiledProgram(outputs, updates, variables, {});
+    const { lowered } = new CompiledProgram(outputs, updates, variables, {
+      tileBytes: TILE_BYTES,
+    });
     const { batch, tile } = lowered;
     if (tile === batch) whole++;
     else if (batch % tile === 0) even++;

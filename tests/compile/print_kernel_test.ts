@@ -78,7 +78,10 @@ Deno.test("formatKernels() shows what is prepared, and a last smaller tile", () 
   const w = variable(graph, "w", 200, 200);
   const x = graph.input("x", [131, 200]);
   const h = matmul(matmul(x, add(mul(w, w), 1)), w);
-  const { lowered } = buildKernels([sum(mul(h, h))], [], { frozen: [w] });
+  const { lowered } = buildKernels([sum(mul(h, h))], [], {
+    frozen: [w],
+    tileBytes: 100_000,
+  });
   const { batch, tile } = lowered;
   const text = formatKernels(lowered);
   assertStringIncludes(text, 'prepared, once\n  kernel 0 "add"');
