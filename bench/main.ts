@@ -32,7 +32,7 @@ Options:
   --json              results as JSON
   --repeats N         how often to measure; the median counts (21)
   --seconds S         how long each repeat takes at least (0.1)
-  --patience S        how long to wait for a quiet machine each time (60)
+  --patience S        how long to wait for a quiet machine each time (15)
 `;
 
 const PARSED = {
@@ -42,7 +42,7 @@ const PARSED = {
     shapes: Object.keys(SHAPES).join(),
     repeats: "21",
     seconds: "0.1",
-    patience: "60",
+    patience: "15",
   },
 } as const;
 

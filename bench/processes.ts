@@ -20,7 +20,7 @@ export class JobError extends Error {
 const DISTURBED = 1.1;
 
 /** How often a disturbed job is run again. */
-const ATTEMPTS = 3;
+const ATTEMPTS = 2;
 
 /** Up to this share of the machine may be at work elsewhere. */
 const QUIET = 0.1;
