@@ -2,10 +2,9 @@
  * The command line: arguments in, exit code out. What it does is done by the
  * runner. The names that a program needs to do the same are exported beside it.
  */
-import { HELP, parseCommandLine, UsageError } from "./runner/command_line.ts";
+import { parseCommandLine, UsageError } from "./runner/command_line.ts";
 import { ConfigError } from "./runner/config_types.ts";
 import { OutputError } from "./runner/output.ts";
-import { runCommand } from "./runner/run_command.ts";
 import { writeToStderr, writeToStdout } from "./runner/streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -15,9 +14,9 @@ export { Seq2SeqAttentionModel } from "./nn/model.ts";
 export { AttentionRunner } from "./runner/runner.ts";
 
 /**
- * Runs the command line. Results go to the file of `--output` or to standard
- * output, everything else to standard error; SIGINT and SIGTERM are handled
- * while a run is under way.
+ * Runs the command line. What a command yields goes to standard output or to
+ * the file it is told, everything else to standard error; SIGINT and SIGTERM
+ * are handled while a run is under way.
  *
  * @param args The arguments, by default those of the process.
  * @returns The exit code: 0 done, 1 the run failed or diverged, 2 wrong usage,
@@ -36,16 +35,19 @@ export async function main(
   args: readonly string[] = Deno.args,
 ): Promise<number> {
   try {
-    const command = parseCommandLine(args);
-    switch (command.kind) {
+    const invocation = parseCommandLine(args);
+    switch (invocation.kind) {
       case "help":
-        await writeToStdout(HELP);
+        await writeToStdout(invocation.text);
         return 0;
       case "version":
         await writeToStdout(`weft ${VERSION}\n`);
         return 0;
-      case "run":
-        return await runCommand(command);
+      case "command":
+        return await invocation.command.run(
+          invocation.given,
+          invocation.operands,
+        );
     }
   } catch (error) {
     writeToStderr(`error: ${error instanceof Error ? error.message : error}\n`);

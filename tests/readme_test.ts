@@ -14,7 +14,7 @@ import type {
   TrainOptions,
 } from "../src/nn/model.ts";
 import { PARAMETER_NAMES } from "../src/nn/seq2seq.ts";
-import { HELP } from "../src/runner/command_line.ts";
+import { COMMANDS, HELP } from "../src/runner/command_line.ts";
 import { resolveConfig } from "../src/runner/config.ts";
 import {
   ConfigError,
@@ -116,6 +116,8 @@ processTest("the commands of the README run as they stand", async () => {
       if (command.endsWith("--help")) assertEquals(stdout, HELP);
       else if (command.startsWith("deno task bench")) {
         assertStringIncludes(stdout, "| weft, interpreter ");
+      } else if (command.includes(" mod.ts check ")) {
+        assertStringIncludes(stdout, "\n  steps: 100\n");
       } else assertEquals(stdout, "", line);
     }
     const { status, config, test } = read("results.json");
@@ -274,6 +276,13 @@ testWith(["read"], "the README lists the exit codes that --help lists", () => {
   const [, help] = HELP.split("Exit codes: ");
   const wanted = Array.from(help!.matchAll(/\b\d+\b/g), ([code]) => code);
   assertEquals(codes, wanted);
+});
+
+testWith(["read"], "the README lists every command", () => {
+  assertEquals(
+    tableOf("Commands").map(([name, does]) => [namesOf(name!)[0], does]),
+    COMMANDS.map(({ name, summary }) => [name, summary]),
+  );
 });
 
 testWith(["read"], "the README's layout is that of the project", () => {

@@ -1,145 +1,70 @@
 /**
- * From arguments to a command, and the help text. It carries nothing out.
+ * From arguments to a command, and the main help. It carries nothing out.
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { CHECK } from "./commands/check.ts";
+import type { Command, Flags, Given } from "./commands/command.ts";
+import { parseFlags, UsageError } from "./commands/flags.ts";
+import { formatHelp, formatMainHelp } from "./commands/help.ts";
+import { INIT } from "./commands/init.ts";
+import { RUN } from "./commands/run.ts";
+import { SCHEMA } from "./commands/schema.ts";
 import { suggest } from "./suggest.ts";
 
+export { UsageError } from "./commands/flags.ts";
+
+/** The commands, in the order of the main help. A new one is added here. */
+export const COMMANDS: readonly Command[] = [RUN, CHECK, INIT, SCHEMA];
+
 /** What the command line asks for. */
-export type Command =
-  | { readonly kind: "help" }
+export type Invocation =
+  | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
-  | RunCommand;
+  | {
+    readonly kind: "command";
+    readonly command: Command;
+    readonly given: Given<Flags>;
+    readonly operands: readonly string[];
+  };
 
-/** Train, test, report. */
-export interface RunCommand {
-  /** Tells the commands apart. */
-  readonly kind: "run";
-  /** The configuration file; undefined for the defaults. */
-  readonly config: string | undefined;
-  /** The results file; undefined for standard output. */
-  readonly output: string | undefined;
-  /** How much is told of the compiled plans, from 0, nothing, to 5. */
-  readonly debug: number;
-  /** Whether every kernel of every step is checked. */
-  readonly check: boolean;
-}
-
-/** A command line that cannot be understood. */
-export class UsageError extends Error {
-  /** The error's name, `"UsageError"`. */
-  override name = "UsageError";
-
-  /**
-   * Describes what is wrong.
-   *
-   * @param problems At least one sentence.
-   */
-  constructor(problems: readonly string[]) {
-    super(`${problems.join("\n")}\nRun with --help to see the usage`);
-  }
-}
-
-const VALUE_FLAGS = ["config", "output", "debug"] as const;
-const SWITCHES = ["check", "help", "version"] as const;
+/** The plain form: `run`, and what only the program as a whole has. */
+const PLAIN: Command = {
+  ...RUN,
+  flags: {
+    ...RUN.flags,
+    version: { short: "V", help: "show the version" },
+  },
+};
 
 /** The text of `--help`. */
-export const HELP = `\
-Trains an attention sequence-to-sequence model on the copy task, tests it and
-reports the results as JSON.
-
-Usage: deno run -R -W mod.ts [--config FILE] [--output FILE] [--debug N]
-                             [--check]
-
-Options:
-  -c, --config FILE   YAML configuration; without it, the built-in defaults
-                      (configs/default.yaml shows them, every key commented)
-  -o, --output FILE   where the results go; without it, standard output
-      --debug N       tell of the compiled plans, to standard error: 1 counts
-                      and times of compiling; 2 and the time of each kernel;
-                      3 and the graph after each pass; 4 and all kernels;
-                      5 and the range of every buffer
-      --check         compare every kernel of every step with a plain walk of
-                      it, and the step with the interpreter: very slow
-  -h, --help          show this text
-  -V, --version       show the version
-
-Examples:
-  deno run -R -W mod.ts --output results.json
-  deno run -R -W mod.ts --config configs/tiny.yaml --output results.json
-  deno run -R mod.ts --config configs/tiny.yaml > results.json
-
-Permissions:
-  --allow-read (-R)   to read the configuration
-  --allow-write (-W)  to write the results and the log file, if any
-Nothing else is needed. Granting the folder of the results lets them replace
-the previous ones in one move; granting the file alone is enough as well.
-
-Standard output carries results only; messages go to standard error.
-Exit codes: 0 done; 1 the run failed or diverged; 2 wrong usage, configuration
-or output place; 130, 143 interrupted by SIGINT, SIGTERM (what there is by then
-is saved; a second signal ends at once).
-`;
+export const HELP: string = formatMainHelp(PLAIN, COMMANDS);
 
 /**
- * Understands a command line.
+ * Understands a command line. The first argument may name a command; without
+ * one, the options are those of `run`.
  *
  * @param args The arguments, such as `Deno.args`.
- * @returns The command.
+ * @returns What is asked for.
  * @throws {UsageError} If there is anything in it that is not understood, all
  * of it at once.
  */
-export function parseCommandLine(args: readonly string[]): Command {
-  const unknown = new Set<string>();
-  const parsed = parseArgs([...args], {
-    string: [...VALUE_FLAGS],
-    collect: [...VALUE_FLAGS],
-    boolean: [...SWITCHES],
-    alias: { config: "c", output: "o", help: "h", version: "V" },
-    unknown(arg) {
-      unknown.add(arg);
-      return false;
-    },
-  });
-  // What follows a "--" is never reported as unknown.
-  for (const rest of parsed._) unknown.add(String(rest));
-  if (unknown.size > 0) throw new UsageError([...unknown].map(describeUnknown));
-  if (parsed.help) return { kind: "help" };
-  if (parsed.version) return { kind: "version" };
-  const problems = VALUE_FLAGS.flatMap((flag) =>
-    findValueProblems(flag, parsed[flag])
-  );
-  const [debug = "0"] = parsed.debug;
-  // One that stands there without a value has been reported already.
-  if (debug !== "" && !/^[0-5]$/.test(debug)) {
-    problems.push(
-      `Option "--debug" is ${JSON.stringify(debug)}, wanted a number from ` +
-        `0 to 5`,
-    );
+export function parseCommandLine(args: readonly string[]): Invocation {
+  const [first = ""] = args;
+  const command = COMMANDS.find(({ name }) => name === first);
+  if (command !== undefined) {
+    const parsed = parseFlags(args.slice(1), command, command.name);
+    return parsed.kind === "help"
+      ? { kind: "help", text: formatHelp(command) }
+      : { ...parsed, kind: "command", command };
   }
-  if (problems.length > 0) throw new UsageError(problems);
-  return {
-    kind: "run",
-    config: parsed.config[0],
-    output: parsed.output[0],
-    debug: Number(debug),
-    check: parsed.check,
-  };
-}
-
-function describeUnknown(arg: string): string {
-  const quoted = JSON.stringify(arg);
-  if (!arg.startsWith("-")) {
-    return `Unexpected argument ${quoted}, wanted only options`;
+  const names = COMMANDS.map(({ name }) => name);
+  const near = suggest(first, names);
+  if (near !== undefined && !first.startsWith("-")) {
+    throw new UsageError([
+      `Unknown command ${JSON.stringify(first)}, did you mean "${near}"?`,
+    ]);
   }
-  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
-  const near = suggest(name, [...VALUE_FLAGS, ...SWITCHES]);
-  const hint = near === undefined ? "" : `, did you mean "--${near}"?`;
-  return `Unknown option ${quoted}${hint}`;
-}
-
-function findValueProblems(flag: string, values: readonly string[]): string[] {
-  if (values.includes("")) return [`Option "--${flag}" needs a value`];
-  return values.length > 1
-    ? [`Option "--${flag}" was given ${values.length} times, wanted once`]
-    : [];
+  const parsed = parseFlags(args, PLAIN);
+  if (parsed.kind === "help") return { kind: "help", text: HELP };
+  if (parsed.given.version) return { kind: "version" };
+  return { ...parsed, kind: "command", command: RUN };
 }

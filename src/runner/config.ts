@@ -11,19 +11,28 @@ import {
   type PartialConfig,
 } from "./config_types.ts";
 import { describeFileError, isSameFile } from "./files.ts";
+import {
+  applyOverrides,
+  attributeProblems,
+  type Override,
+} from "./overrides.ts";
 import { locateKeys } from "./yaml_positions.ts";
 
 /**
  * Reads a configuration file.
  *
  * @param path The file, relative to the working directory. Without one the
- * built-in defaults are returned.
+ * built-in defaults are used.
+ * @param overrides What goes in place of, or beside, what the file says.
  * @returns The complete configuration.
  * @throws {ConfigError} If the file cannot be read, is not YAML, or anything
  * in it is wrong.
  */
-export function loadConfig(path?: string): Config {
-  if (path === undefined) return resolveConfig({});
+export function loadConfig(
+  path?: string,
+  overrides: readonly Override[] = [],
+): Config {
+  if (path === undefined) return completeConfig({}, overrides);
   let bytes: Uint8Array;
   try {
     bytes = Deno.readFileSync(path);
@@ -37,7 +46,7 @@ export function loadConfig(path?: string): Config {
   } catch {
     throw fileError(path, "bytes that are not UTF-8", "a YAML file in UTF-8");
   }
-  const config = parseConfig(text, path);
+  const config = parseConfig(text, path, overrides);
   const log = config.logging.file;
   if (log !== null && isSameFile(log, path)) {
     throw new ConfigError([{
@@ -54,10 +63,15 @@ export function loadConfig(path?: string): Config {
  *
  * @param text YAML.
  * @param file What messages call the text.
+ * @param overrides What goes in place of, or beside, what the text says.
  * @returns The complete configuration.
  * @throws {ConfigError} If the text is not YAML or anything in it is wrong.
  */
-export function parseConfig(text: string, file?: string): Config {
+export function parseConfig(
+  text: string,
+  file?: string,
+  overrides: readonly Override[] = [],
+): Config {
   let value: unknown;
   try {
     value = parse(text);
@@ -65,11 +79,7 @@ export function parseConfig(text: string, file?: string): Config {
     if (!(error instanceof SyntaxError)) throw error;
     throw new ConfigError([describeSyntaxError(error)], file);
   }
-  const problems = findProblems(value);
-  if (problems.length > 0) {
-    throw new ConfigError(withPositions(problems, text), file);
-  }
-  return withDefaults(value as PartialConfig);
+  return completeConfig(value, overrides, { text, file });
 }
 
 /**
@@ -80,9 +90,26 @@ export function parseConfig(text: string, file?: string): Config {
  * @throws {ConfigError} If anything in it is wrong.
  */
 export function resolveConfig(partial: PartialConfig): Config {
-  const problems = findProblems(partial);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return withDefaults(partial);
+  return completeConfig(partial, []);
+}
+
+/** Where a configuration came from. */
+interface Source {
+  readonly text: string;
+  readonly file: string | undefined;
+}
+
+function completeConfig(
+  value: unknown,
+  overrides: readonly Override[],
+  { text, file }: Source = { text: "", file: undefined },
+): Config {
+  const complete = applyOverrides(value, overrides);
+  const problems = findProblems(complete);
+  if (problems.length === 0) return withDefaults(complete as PartialConfig);
+  const before = overrides.length === 0 ? problems : findProblems(value);
+  const attributed = attributeProblems(problems, overrides, before);
+  throw new ConfigError(withPositions(attributed, text), file);
 }
 
 function fileError(path: string, found: string, wanted: string): ConfigError {
@@ -113,7 +140,9 @@ function withPositions(
   const nowhere = { line: Number.MAX_SAFE_INTEGER, column: 0 };
   return problems
     .map((problem) => ({
-      position: positions.get(problem.path),
+      position: problem.option === undefined
+        ? positions.get(problem.path)
+        : undefined,
       problem,
     }))
     .sort(({ position: a = nowhere }, { position: b = nowhere }) =>

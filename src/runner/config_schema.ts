@@ -38,7 +38,7 @@ const FIELDS: Fields = {
   },
   training: {
     epochs: size(1_000_000),
-    learning_rate: z.number().refine(isPositiveFloat32).describe(
+    learning_rate: z.number().positive().refine(isPositiveFloat32).describe(
       "a positive number in the range of float32",
     ),
     batch_size: size(1_000_000),
@@ -107,6 +107,22 @@ export function withDefaults(partial: PartialConfig): Config {
     const given: Record<string, unknown> = { ...partial[section] };
     return mapValues(defaults, (value, key) => given[key] ?? value);
   }) as unknown as Config;
+}
+
+/**
+ * Describes what {@linkcode findProblems} allows each key to be.
+ *
+ * @returns A JSON Schema, draft 7, without defaults.
+ */
+export function toJsonSchema(): Record<string, unknown> {
+  const sections = mapValues(
+    FIELDS as Record<string, Record<string, z.ZodType>>,
+    (fields) => z.strictObject(fields).partial(),
+  );
+  return z.toJSONSchema(z.strictObject(sections).partial(), {
+    target: "draft-7",
+    io: "input",
+  });
 }
 
 /** Combinations that are impossible although each value is allowed. */

@@ -121,6 +121,8 @@ export interface ConfigProblem {
   readonly line?: number;
   /** The column in the file, counted from 1, where known. */
   readonly column?: number;
+  /** The option of the command line that says so, if it is not the file. */
+  readonly option?: string;
 }
 
 /**
@@ -172,8 +174,8 @@ function formatProblem(
   problem: ConfigProblem,
   file: string | undefined,
 ): string {
-  const { path, found, wanted, suggestion, line, column } = problem;
-  let place = "";
+  const { path, found, wanted, suggestion, line, column, option } = problem;
+  let place = option === undefined ? "" : `${option}: `;
   if (line !== undefined) {
     place = file === undefined ? `line ${line}` : `${file}:${line}`;
     if (column !== undefined) {

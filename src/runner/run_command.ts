@@ -2,7 +2,6 @@
  * The command `run`: everything is checked first, then the run takes place,
  * then its results are written, also if it was interrupted or diverged.
  */
-import type { RunCommand } from "./command_line.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
 import { runExperiment } from "./experiment.ts";
@@ -10,8 +9,23 @@ import { Interrupts } from "./interrupts.ts";
 import { Logger } from "./logging.ts";
 import { isSameFile } from "./files.ts";
 import { openOutput, OutputError } from "./output.ts";
+import type { Override } from "./overrides.ts";
 import { formatResults, type Results, type RunStatus } from "./results.ts";
 import { writeToStdout } from "./streams.ts";
+
+/** What the command is told. */
+export interface RunCommand {
+  /** The configuration file; undefined for the defaults. */
+  readonly config: string | undefined;
+  /** What replaces or completes it. */
+  readonly overrides: readonly Override[];
+  /** The results file; undefined for standard output. */
+  readonly output: string | undefined;
+  /** How much is told of the compiled plans, from 0, nothing, to 5. */
+  readonly debug: number;
+  /** Whether every kernel of every step is checked. */
+  readonly check: boolean;
+}
 
 /**
  * Carries the command out.
@@ -22,7 +36,7 @@ import { writeToStdout } from "./streams.ts";
  * @throws {OutputError} If the output place cannot be used.
  */
 export async function runCommand(command: RunCommand): Promise<number> {
-  const config = loadConfig(command.config);
+  const config = loadConfig(command.config, command.overrides);
   refuseClashes(command, config);
   const output = command.output === undefined
     ? { write: writeToStdout }
