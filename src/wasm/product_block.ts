@@ -10,6 +10,7 @@ import type { Local } from "./assembler.ts";
 import type { Form, ProductPlan } from "./product_plan.ts";
 import type { Cell, Product, ProductAddresses } from "./product_types.ts";
 import { emitSteps, type Sums, transposedSum } from "./product_steps.ts";
+import { unturn, WHEEL, wheelsOf } from "./product_turns.ts";
 import type { VectorEmitter } from "./vector_emitter.ts";
 
 /** A block of C and the addresses of its first elements. */
@@ -43,6 +44,7 @@ export function emitBlock(
     })
   );
   overK(v, product, unroll, block, sums);
+  if (block.form === "turn") unturn(v, sums);
   for (let row = 0; row < block.rows; row++) {
     for (let vector = 0; vector < block.vectors; vector++) {
       const cell = cellOf(product, block, row, vector);
@@ -84,6 +86,13 @@ export function touchLimits(
       touch(addresses.a, 4 * a.row, rows[0]!.size);
     }
     touch(addresses.b, 16, size);
+    if (form === "turn") {
+      for (const { first, rows: turning } of wheelsOf(rows[0]!.size)) {
+        v.f.localGet(addresses.a);
+        v.f.memory(WHEEL[turning].load, 4 * first * a.row);
+        v.f.drop();
+      }
+    }
   }
 }
 
@@ -105,10 +114,11 @@ function cellOf(
   };
 }
 
-/** Sums whose lanes are columns can start from the initial value; others get it at the end. */
+/** Sums whose lanes are columns of one row can start from the initial value; others get it at the end. */
 function startsAtInitial(product: Product, block: Block): boolean {
   const { initial = "zero", scale = 1 } = product;
-  return initial !== "zero" && scale === 1 && block.form !== "dot";
+  return initial !== "zero" && scale === 1 && block.form !== "dot" &&
+    block.form !== "turn";
 }
 
 function pushInitial(v: VectorEmitter, product: Product, cell: Cell): void {

@@ -1,6 +1,7 @@
 // Chooses how a matrix product is cut into register blocks, as plain data, from its sizes and strides and a
 // small model of the processor's time. Emits nothing.
 
+import { wheelsOf } from "./product_turns.ts";
 import type { ProductShape } from "./product_types.ts";
 
 /**
@@ -8,10 +9,11 @@ import type { ProductShape } from "./product_types.ts";
  *
  * - "splat": columns of C; elements of A are loaded into all lanes.
  * - "quad": columns of C; four k of a row of A are loaded at once and splat from there.
- * - "column": columns of C; four rows of a column of A are loaded at once and splat from there.
+ * - "turn": columns of C; four rows of a column of A are loaded at once and turned through the lanes, so that
+ *   each lane of a sum belongs to another row. At the end lanes are exchanged.
  * - "dot": k; sums are transposed into columns of C at the end.
  */
-export type Form = "splat" | "quad" | "column" | "dot";
+export type Form = "splat" | "quad" | "turn" | "dot";
 
 /** Blocks of one size next to each other: `size` rows or vectors, `count` times. */
 export interface Segment {
@@ -115,13 +117,15 @@ export function split(total: number, size: number): Segment[] {
   return segments;
 }
 
-/** Ways to cover vectors by panels of one width and a rest, which may share the last panel's vectors. */
+/** Ways to cover vectors or rows by parts of one size and a rest, which may share those of the last part. */
 function coverings(total: number, width: number): Segment[][] {
   const plain = split(total, width);
   const both = width + total % width;
   if (plain.length < 2 || both < 4) return [plain];
-  const halves = [Math.ceil(both / 2), Math.floor(both / 2)];
-  const rest = halves.map((size) => ({ size, count: 1 }));
+  const half = Math.floor(both / 2);
+  const rest = both % 2 === 0
+    ? [{ size: half, count: 2 }]
+    : [{ size: half + 1, count: 1 }, { size: half, count: 1 }];
   const main = plain[0]!.count - 1;
   return [plain, main === 0 ? rest : [{ size: width, count: main }, ...rest]];
 }
@@ -145,16 +149,17 @@ function cheapestCut(
       : panel.size;
     for (let height = 1; height <= Math.min(shape.m, REGISTERS); height++) {
       if (height > 1 && registers(form, height, columns) > REGISTERS) break;
-      const rows = split(shape.m, height);
-      const cycles = rows.reduce(
-        (sum, { size, count }) =>
-          sum + count * blockCycles(shape.k, form, size, columns, isAcross),
-        0,
-      );
-      const cost = cycles * (1 + CODE * rows.length);
-      if (cost >= least) continue;
-      least = cost;
-      found = { ...panel, form, rows, cycles };
+      for (const rows of coverings(shape.m, height)) {
+        const cycles = rows.reduce(
+          (sum, { size, count }) =>
+            sum + count * blockCycles(shape.k, form, size, columns, isAcross),
+          0,
+        );
+        const cost = cycles * (1 + CODE * rows.length);
+        if (cost >= least) continue;
+        least = cost;
+        found = { ...panel, form, rows, cycles };
+      }
     }
   }
   return found!;
@@ -163,14 +168,14 @@ function cheapestCut(
 function formsOf({ a, b }: ProductShape): Form[] {
   if (b.column !== 1) return ["dot"];
   if (a.column === 1) return ["quad", "splat"];
-  return a.row === 1 ? ["column", "splat"] : ["splat"];
+  return a.row === 1 ? ["turn", "splat"] : ["splat"];
 }
 
 /** Vector registers in use at once in the inner loop; `columns` are vectors of C, or columns in form "dot". */
 function registers(form: Form, rows: number, columns: number): number {
   const sums = rows * columns;
   if (form === "quad") return sums + rows + columns + 1;
-  if (form === "column") return sums + columns + 2;
+  if (form === "turn") return sums + columns + 1;
   return sums + Math.min(rows, columns) + 1;
 }
 
@@ -192,14 +197,21 @@ function blockCycles(
   const loadA = {
     splat: 3 * rows,
     quad: 1.5 * rows,
-    column: 7 * Math.floor(rows / 4) + 3 * (rows % 4),
+    turn: turnOperations(rows),
     dot: 2 * rows,
   }[form];
   const operations = products + loadA + 2 * columns + 2;
+  // Lanes are exchanged at the end.
+  const exchange = form === "turn" ? products : 0;
   const multiplying = (Math.max(products / 2, 4) + 0.3) / 0.93;
   const lines = isAcross ? 1 + Math.ceil(columns / 4) : 0;
   const step = Math.max(multiplying, operations / 5) +
-    0.03 * operations + 0.3 * lines;
+    0.05 * operations + 0.3 * lines;
   const steps = form === "dot" ? Math.ceil(k / 4) : k;
-  return steps * step + 1.5 * products + 15;
+  return steps * step + 1.5 * products + exchange + 15;
+}
+
+/** Operations that load and turn rows of A: one index for all, of the last row one turn less. */
+function turnOperations(rows: number): number {
+  return wheelsOf(rows).reduce((sum, wheel) => sum + wheel.rows + 1, 1);
 }

@@ -3,9 +3,12 @@
 
 import type { Local } from "./assembler.ts";
 import type { Form } from "./product_plan.ts";
+import { WHEEL, wheelsOf } from "./product_turns.ts";
 import type { VectorEmitter } from "./vector_emitter.ts";
 
 type Vector = Local<"v128">;
+
+type Lanes = readonly [number, number, number, number];
 
 /** Accumulators by row, then by vector (in form "dot": by column). */
 export type Sums = readonly (readonly Vector[])[];
@@ -32,7 +35,7 @@ export function emitSteps(
     const rest = count - k;
     if (form === "dot") dotStep(v, a, b, k, Math.min(4, rest), sums);
     else if (form === "quad" && rest >= 4) quadStep(v, a, b, k, sums);
-    else if (form === "column") columnStep(v, a, b, k, sums);
+    else if (form === "turn") turnStep(v, a, b, k, sums);
     else splatStep(v, a, b, k, sums);
     k += form === "dot" || (form === "quad" && rest >= 4) ? 4 : 1;
   }
@@ -79,34 +82,36 @@ function quadStep(
   v.f.release(...quads, passing);
 }
 
-/** One k: a vector of A along its rows for every four rows, whose lanes are splat. */
-function columnStep(
+/** One k: rows of a column of A, loaded together, are turned through the lanes. */
+function turnStep(
   v: VectorEmitter,
   a: Operand,
   b: Operand,
   k: number,
   sums: Sums,
 ): void {
-  const held = hold(v, sums[0]!.length, (i) => loadVector(v, b, k, i));
-  const [quad, passing] = v.locals(2);
-  // A quad of fewer rows might reach behind A, and loads one by one are as fast there.
-  const inQuads = sums.length - sums.length % 4;
-  sums.forEach((line, row) => {
-    const offset = k * a.along + row * a.across;
-    if (row < inQuads && row % 4 === 0) {
-      v.pushAddress(a.pointer, offset);
-      v.f.memory("v128.load");
-      v.f.localSet(quad);
+  const held = hold(
+    v,
+    sums[0]!.length,
+    (vector) => loadVector(v, b, k, vector),
+  );
+  const [turning] = v.locals(1);
+  for (const { first, rows } of wheelsOf(sums.length)) {
+    v.pushAddress(a.pointer, k * a.along);
+    v.f.memory(WHEEL[rows].load, first * a.across);
+    v.f.localSet(turning);
+    for (let turn = 0; turn < rows; turn++) {
+      if (turn > 0) {
+        v.f.localGet(turning);
+        v.f.localGet(turning);
+        v.f.shuffle32(...WHEEL[rows].turn);
+        v.f.localSet(turning);
+      }
+      const line = sums[first + turn]!;
+      line.forEach((sum, i) => accumulate(v, turning, held[i]!, sum));
     }
-    if (row < inQuads) splatLane(v, quad, row % 4);
-    else {
-      v.pushAddress(a.pointer, offset);
-      v.f.memory("v128.load32_splat");
-    }
-    v.f.localSet(passing);
-    line.forEach((sum, i) => accumulate(v, passing, held[i]!, sum));
-  });
-  v.f.release(...held, quad, passing);
+  }
+  v.f.release(...held, turning);
 }
 
 /** Up to four k in the lanes; the lanes of missing ones are zero. */
@@ -226,5 +231,3 @@ export function transposedSum(
   addHalves(pairs[0]!, pairs[1]!, [0, 1, 4, 5], [2, 3, 6, 7]);
   f.release(...pairs);
 }
-
-type Lanes = [number, number, number, number];

@@ -271,7 +271,7 @@ Deno.test("chooseBlock() picks the blocks that were fastest when measured", () =
   };
   assertEquals(plan(640, 64, 64, "rows"), "quad 4x2");
   assertEquals(plan(640, 20, 64, "rows"), "splat 2x5");
-  assertEquals(plan(256, 256, 64, "transposed"), "column 5x2");
+  assertEquals(plan(256, 256, 64, "transposed"), "turn 6x2");
   assertEquals(plan(32, 32, 256, "dot"), "dot 2x1");
 });
 
