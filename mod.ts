@@ -156,6 +156,7 @@ export {
 // The engine: differentiate, look, run.
 export { grad } from "./src/graph/grad.ts";
 export { formatGraph, toDot } from "./src/graph/print.ts";
+export { type OnnxOptions, toOnnx } from "./src/onnx/to_onnx.ts";
 export { verify } from "./src/graph/verify.ts";
 export {
   compile,
