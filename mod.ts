@@ -68,10 +68,14 @@ export { Random, type RandomState } from "./src/random.ts";
 // The model.
 export { scaledDotProductAttention } from "./src/nn/attention.ts";
 export {
+  type Batch,
+  type BatchSource,
+  type BatchTrainOptions,
   DivergenceError,
   type EpochReport,
   type EvaluateOptions,
   type Evaluation,
+  type ModelSizes,
   type PlanOptions,
   Seq2SeqAttentionModel,
   type Seq2SeqOptions,
@@ -79,7 +83,11 @@ export {
   type TrainHistory,
   type TrainOptions,
 } from "./src/nn/model.ts";
-export type { ParameterName, Seq2SeqSizes } from "./src/nn/seq2seq.ts";
+export type {
+  ParameterName,
+  Seq2SeqSizes,
+  SpecialTokens,
+} from "./src/nn/seq2seq.ts";
 
 // Arrays.
 export {

@@ -13,7 +13,7 @@ import type {
   Seq2SeqOptions,
   TrainOptions,
 } from "../src/nn/model.ts";
-import { PARAMETER_NAMES } from "../src/nn/seq2seq.ts";
+import { PARAMETER_NAMES, type SpecialTokens } from "../src/nn/seq2seq.ts";
 import { COMMANDS, HELP } from "../src/runner/command_line.ts";
 import { resolveConfig } from "../src/runner/config.ts";
 import {
@@ -214,7 +214,7 @@ testWith(["read"], "the README lists every key of the results", async () => {
 
 type Named =
   | keyof CopyTaskOptions
-  | Exclude<keyof Seq2SeqOptions, "compile">
+  | Exclude<keyof Seq2SeqOptions, "compile" | keyof SpecialTokens>
   | keyof Evaluation
   | keyof Pick<
     TrainOptions,

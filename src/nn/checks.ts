@@ -12,6 +12,7 @@ import {
   sameShape,
 } from "../array.ts";
 import { checkInteger } from "../checks.ts";
+import type { Pairs } from "./batches.ts";
 import {
   PARAMETER_NAMES,
   parameterCount,
@@ -19,6 +20,7 @@ import {
   type Parameters,
   parameterShapes,
   type Seq2SeqSizes,
+  type SpecialTokens,
 } from "./seq2seq.ts";
 
 /** Parameters and moments beyond this do not fit the memory of a plan. */
@@ -47,12 +49,35 @@ export function checkSizes(sizes: Seq2SeqSizes): Seq2SeqSizes {
   return checked;
 }
 
+/** Checks the special tokens of a model, and leaves out what is not given. */
+export function checkSpecialTokens(
+  { padToken, eosToken }: SpecialTokens,
+  { vocabSize }: Seq2SeqSizes,
+): SpecialTokens {
+  const checked: { padToken?: number; eosToken?: number } = {};
+  if (padToken !== undefined) {
+    checked.padToken = checkInteger(padToken, "padToken", 0, vocabSize - 1);
+  }
+  if (eosToken !== undefined) {
+    checked.eosToken = checkInteger(eosToken, "eosToken", 0, vocabSize - 1);
+    if (eosToken === padToken) {
+      throw new RangeError(
+        `Cannot use eosToken = ${eosToken}: wanted another than padToken`,
+      );
+    }
+  }
+  return checked;
+}
+
+/** What tokens may be. */
+export type TokenRules = Pick<Seq2SeqSizes, "vocabSize"> & SpecialTokens;
+
 /** Checks sequences of tokens: (n, length), integers in [0, vocabSize). */
 export function checkTokens(
   values: ArrayLike,
   name: string,
   length: number,
-  vocabSize: number,
+  rules: TokenRules,
 ): NDArray<Int32Array> {
   const tokens = array(values, { dtype: "int32", name });
   const [count] = tokens.shape;
@@ -69,26 +94,46 @@ export function checkTokens(
     );
   }
   const data = tokens.data as Int32Array;
+  checkTokenValues(data, name, tokens.shape, rules);
+  // A copy: between two steps the caller may change what has been checked.
+  return { data: data.slice(), shape: tokens.shape };
+}
+
+/** Checks that tokens are of the vocabulary, and no sequence is all padding. */
+export function checkTokenValues(
+  data: Int32Array,
+  name: string,
+  shape: readonly number[],
+  { vocabSize, padToken }: TokenRules,
+): void {
   const wrong = data.findIndex((token) => token < 0 || token >= vocabSize);
   if (wrong >= 0) {
     throw new RangeError(
-      `Cannot use ${name}${formatIndex(wrong, tokens.shape)} = ` +
+      `Cannot use ${name}${formatIndex(wrong, shape)} = ` +
         `${data[wrong]}: wanted a token from 0 to ${vocabSize - 1}`,
     );
   }
-  // A copy: between two steps the caller may change what has been checked.
-  return { data: data.slice(), shape: tokens.shape };
+  if (padToken === undefined) return;
+  const length = shape[1]!;
+  for (let start = 0; start < data.length; start += length) {
+    const row = data.subarray(start, start + length);
+    if (row.some((token) => token !== padToken)) continue;
+    throw new RangeError(
+      `Cannot use ${name}[${start / length}]: all of it is padding (token ` +
+        `${padToken}), wanted at least one other token`,
+    );
+  }
 }
 
 /** Checks source and target sequences that belong together. */
 export function checkPairs(
   xSrc: ArrayLike,
   xTgt: ArrayLike,
-  sizes: Seq2SeqSizes,
-): { source: NDArray<Int32Array>; target: NDArray<Int32Array> } {
-  const { srcLength, tgtLength, vocabSize } = sizes;
-  const source = checkTokens(xSrc, "xSrc", srcLength, vocabSize);
-  const target = checkTokens(xTgt, "xTgt", tgtLength, vocabSize);
+  sizes: Seq2SeqSizes & SpecialTokens,
+): Pairs {
+  const { srcLength, tgtLength } = sizes;
+  const source = checkTokens(xSrc, "xSrc", srcLength, sizes);
+  const target = checkTokens(xTgt, "xTgt", tgtLength, sizes);
   if (source.shape[0] !== target.shape[0]) {
     throw new TypeError(
       `Cannot pair ${source.shape[0]} sequences of xSrc with ` +

@@ -7,8 +7,9 @@ import { sum } from "../graph/broadcast.ts";
 import { reshape } from "../graph/movement.ts";
 import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
-import { argmax, mean } from "../graph/reduce.ts";
+import { argmax } from "../graph/reduce.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
+import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
 import { adam } from "./adam.ts";
 import { zeros } from "./init.ts";
@@ -16,11 +17,14 @@ import {
   declareParameters,
   decode,
   encode,
+  type Encoded,
   type ParameterName,
   type Parameters,
   score,
   type Seq2SeqSizes,
+  type SpecialTokens,
   teacherForced,
+  tokenMean,
 } from "./seq2seq.ts";
 
 /** A training step: outputs are computed before the update. */
@@ -36,6 +40,8 @@ export interface PredictPlans {
   readonly step: Plan<"tokens">;
   /** The variable that holds the tokens before the step's position. */
   readonly tokens: string;
+  /** Prepares both; needed when parameters have changed. */
+  prepare(): void;
 }
 
 /** How a model's plans are compiled, and who looks into them. */
@@ -46,7 +52,7 @@ export type PlanOptions = Pick<
 
 /** Compiles and keeps the plans of one model. */
 export class Plans {
-  readonly #sizes: Seq2SeqSizes;
+  readonly #sizes: Seq2SeqSizes & SpecialTokens;
   readonly #variables: Variables;
   readonly #initial: (name: ParameterName) => NDArray;
   readonly #options: PlanOptions;
@@ -56,13 +62,13 @@ export class Plans {
   readonly #predict = new Map<number, PredictPlans>();
 
   /**
-   * @param sizes The model's sizes.
+   * @param sizes The model's sizes and special tokens.
    * @param variables Where parameters and optimiser state live.
    * @param initial The first value of each parameter.
    * @param options How plans are compiled.
    */
   constructor(
-    sizes: Seq2SeqSizes,
+    sizes: Seq2SeqSizes & SpecialTokens,
     variables: Variables,
     initial: (name: ParameterName) => NDArray,
     options: PlanOptions = {},
@@ -79,11 +85,13 @@ export class Plans {
       const { parameters, source, target } = this.#define(batch);
       const { graph } = source;
       const learningRate = graph.input("learning_rate", []);
-      const { logits } = teacherForced(parameters, source, target);
-      const perToken = score(logits, target);
-      const loss = mean(perToken.loss);
+      const { padToken } = this.#sizes;
+      const { logits } = teacherForced(parameters, source, target, padToken);
+      const perToken = score(logits, target, padToken);
+      const loss = tokenMean(perToken.loss, perToken.real);
       const updates = adam(loss, Object.values(parameters), { learningRate });
-      const outputs = { loss, accuracy: mean(perToken.correct) };
+      const accuracy = tokenMean(perToken.correct, perToken.real);
+      const outputs = { loss, accuracy };
       return this.#compile({ outputs, updates });
     });
   }
@@ -92,8 +100,9 @@ export class Plans {
   evaluate(batch: number): EvaluatePlan {
     return remember(this.#evaluate, batch, () => {
       const { parameters, source, target } = this.#define(batch);
-      const { logits } = teacherForced(parameters, source, target);
-      const { loss, correct } = score(logits, target);
+      const { padToken } = this.#sizes;
+      const { logits } = teacherForced(parameters, source, target, padToken);
+      const { loss, correct } = score(logits, target, padToken);
       const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
       return this.#compileFrozen(parameters, outputs);
     });
@@ -103,7 +112,8 @@ export class Plans {
   attention(batch: number): Plan<"weights"> {
     return remember(this.#attention, batch, () => {
       const { parameters, source, target } = this.#define(batch);
-      const { weights } = teacherForced(parameters, source, target);
+      const { padToken } = this.#sizes;
+      const { weights } = teacherForced(parameters, source, target, padToken);
       return this.#compileFrozen(parameters, { weights });
     });
   }
@@ -111,40 +121,54 @@ export class Plans {
   /** Inputs: source (B, S) to encode; position (1) to each step. */
   predict(batch: number): PredictPlans {
     return remember(this.#predict, batch, () => {
-      const { srcLength, dK, dV } = this.#sizes;
       const prefix = `predict.${batch}`;
-      const state = (graph: Graph) => ({
-        keys: graph.variable(`${prefix}.keys`, zeros([batch, srcLength, dK])),
-        values: graph.variable(
-          `${prefix}.values`,
-          zeros([batch, srcLength, dV]),
-        ),
-      });
-      return {
-        encode: this.#encodePlan(batch, state),
-        step: this.#stepPlan(batch, state, `${prefix}.tokens`),
-        tokens: `${prefix}.tokens`,
+      const state = (graph: Graph) => this.#state(graph, batch, prefix);
+      const tokens = `${prefix}.tokens`;
+      const encode = this.#encodePlan(batch, state);
+      const step = this.#stepPlan(batch, state, tokens);
+      const prepare = () => {
+        encode.prepare();
+        step.prepare();
       };
+      return { encode, step, tokens, prepare };
     });
+  }
+
+  /** The encoded source as variables, between encoding and decoding. */
+  #state(graph: Graph, batch: number, prefix: string): Encoded {
+    const { srcLength, dK, dV, padToken } = this.#sizes;
+    const keys = zeros([batch, srcLength, dK]);
+    const values = zeros([batch, srcLength, dV]);
+    const state = {
+      keys: graph.variable(`${prefix}.keys`, keys),
+      values: graph.variable(`${prefix}.values`, values),
+    };
+    if (padToken === undefined) return state;
+    const shape = [batch, 1, srcLength];
+    const none = { data: new Int32Array(batch * srcLength), shape };
+    const allowed = graph.variable(`${prefix}.allowed`, none, "int32");
+    return { ...state, allowed };
   }
 
   #encodePlan(
     batch: number,
-    state: (graph: Graph) => { keys: Node; values: Node },
+    state: (graph: Graph) => Encoded,
   ): Plan<never> {
     const { parameters, source } = this.#define(batch);
-    const encoded = encode(parameters, source);
-    const { keys, values } = state(source.graph);
+    const encoded = encode(parameters, source, this.#sizes.padToken);
+    const { keys, values, allowed } = state(source.graph);
+    const updates: Update[] = [[keys, encoded.keys], [values, encoded.values]];
+    if (allowed && encoded.allowed) updates.push([allowed, encoded.allowed]);
     return this.#compile<never>({
       outputs: {},
-      updates: [[keys, encoded.keys], [values, encoded.values]],
+      updates,
       frozen: Object.values(parameters),
     });
   }
 
   #stepPlan(
     batch: number,
-    state: (graph: Graph) => { keys: Node; values: Node },
+    state: (graph: Graph) => Encoded,
     name: string,
   ): Plan<"tokens"> {
     const graph = new Graph();

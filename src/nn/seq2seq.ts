@@ -6,13 +6,20 @@
  */
 import { type NDArray, sizeOf } from "../array.ts";
 import { attention, crossEntropy } from "../graph/composite.ts";
-import { add, equal, tanh, toFloat } from "../graph/elementwise.ts";
+import {
+  add,
+  div,
+  equal,
+  select,
+  tanh,
+  toFloat,
+} from "../graph/elementwise.ts";
 import { gather } from "../graph/indexing.ts";
 import { matmul } from "../graph/einsum.ts";
-import { concatenate, slice } from "../graph/movement.ts";
+import { concatenate, reshape, slice } from "../graph/movement.ts";
 import type { Graph, Node } from "../graph/node.ts";
-import { broadcast } from "../graph/broadcast.ts";
-import { argmax } from "../graph/reduce.ts";
+import { broadcast, sum } from "../graph/broadcast.ts";
+import { argmax, mean } from "../graph/reduce.ts";
 import type { Random } from "../random.ts";
 import { lecunUniform, normal, zeros } from "./init.ts";
 
@@ -30,6 +37,20 @@ export interface Seq2SeqSizes {
   readonly dK: number;
   /** The width of values. */
   readonly dV: number;
+}
+
+/** Tokens with a meaning of their own, of which a model may have any. */
+export interface SpecialTokens {
+  /**
+   * Fills sequences up to their length. Nothing attends to it, and it counts
+   * neither in a loss nor in an accuracy. None by default.
+   */
+  readonly padToken?: number;
+  /**
+   * Ends a target. What a prediction has after it is `padToken`, or this token
+   * again where there is no padding. None by default.
+   */
+  readonly eosToken?: number;
 }
 
 /** The parameters by name. */
@@ -107,12 +128,14 @@ export function initialParameters(
   });
 }
 
-/** Keys (B, S, d_k) and values (B, S, d_v) of the encoded source. */
+/** The encoded source. */
 export interface Encoded {
-  /** What queries are compared with. */
+  /** (B, S, d_k): what queries are compared with. */
   readonly keys: Node;
-  /** What is averaged. */
+  /** (B, S, d_v): what is averaged. */
   readonly values: Node;
+  /** int32 (B, 1, S): 0 where the source is padding; where it may be, only. */
+  readonly allowed?: Node;
 }
 
 /**
@@ -120,15 +143,24 @@ export interface Encoded {
  *
  * @param p The parameters.
  * @param source int32 (B, S).
- * @returns Keys and values.
+ * @param padToken The token of the source that nothing attends to, if any.
+ * @returns Keys, values, and which of them count.
  */
-export function encode(p: Parameters<Node>, source: Node): Encoded {
+export function encode(
+  p: Parameters<Node>,
+  source: Node,
+  padToken?: number,
+): Encoded {
   return source.graph.scope("encoder", () => {
     const states = add(gather(p.source_embedding, source), p.source_position);
-    return {
+    const encoded = {
       keys: matmul(states, p.key_projection),
       values: matmul(states, p.value_projection),
     };
+    if (padToken === undefined) return encoded;
+    const [batch, length] = source.shape as [number, number];
+    const isReal = equal(equal(source, padToken), 0);
+    return { ...encoded, allowed: reshape(isReal, [batch, 1, length]) };
   });
 }
 
@@ -147,7 +179,7 @@ export interface Decoded {
  * @param p The parameters.
  * @param tokens int32 (B, T): the token before each predicted one.
  * @param positions (T, D): the rows of `target_position` for these tokens.
- * @param encoded Keys and values.
+ * @param encoded Keys and values, and which of them count.
  * @returns Logits and attention weights.
  */
 export function decode(
@@ -161,7 +193,7 @@ export function decode(
     const query = matmul(states, p.query_projection);
     const { output: context, weights } = tokens.graph.scope(
       "attention",
-      () => attention(query, encoded.keys, encoded.values),
+      () => attention(query, encoded.keys, encoded.values, encoded.allowed),
     );
     // Luong et al. 2015, eq. 5.
     const both = concatenate([context, states]);
@@ -180,12 +212,14 @@ export function decode(
  * @param p The parameters.
  * @param source int32 (B, S).
  * @param target int32 (B, T).
+ * @param padToken The token of the source that nothing attends to, if any.
  * @returns Logits and attention weights.
  */
 export function teacherForced(
   p: Parameters<Node>,
   source: Node,
   target: Node,
+  padToken?: number,
 ): Decoded {
   const [batch, length] = target.shape as [number, number];
   const vocabSize = p.output_bias.shape[0]!;
@@ -194,15 +228,18 @@ export function teacherForced(
     broadcast(begin, [batch, 1]),
     slice(target, [0, 0], [batch, length - 1]),
   ], 1);
-  return decode(p, before, p.target_position, encode(p, source));
+  const encoded = encode(p, source, padToken);
+  return decode(p, before, p.target_position, encoded);
 }
 
 /** How good predictions are, token by token. */
 export interface Score {
-  /** (B, T): the cross-entropy in nats. */
+  /** (B, T): the cross-entropy in nats; 0 for padding. */
   readonly loss: Node;
   /** (B, T): 1 where the likeliest token is the target, else 0; float32. */
   readonly correct: Node;
+  /** (B, T): 0 for padding, else 1; float32. Where there may be some, only. */
+  readonly real?: Node;
 }
 
 /**
@@ -210,13 +247,33 @@ export interface Score {
  *
  * @param logits (B, T, V).
  * @param target int32 (B, T).
+ * @param padToken The token of the target that does not count, if any.
  * @returns Loss and correctness of every token.
  */
-export function score(logits: Node, target: Node): Score {
-  return logits.graph.scope("score", () => ({
-    loss: crossEntropy(logits, target),
-    correct: toFloat(equal(argmax(logits, [-1]), target)),
-  }));
+export function score(logits: Node, target: Node, padToken?: number): Score {
+  return logits.graph.scope("score", () => {
+    const loss = crossEntropy(logits, target);
+    const correct = toFloat(equal(argmax(logits, [-1]), target));
+    if (padToken === undefined) return { loss, correct };
+    const isPad = equal(target, padToken);
+    return {
+      // Selected, not multiplied: the loss may be infinite where nobody looks.
+      loss: select(isPad, 0, loss),
+      correct: select(isPad, 0, correct),
+      real: toFloat(equal(isPad, 0)),
+    };
+  });
+}
+
+/**
+ * The mean over the tokens that count.
+ *
+ * @param values (B, T), 0 where they do not count.
+ * @param real See {@linkcode Score}; by default all count.
+ * @returns A scalar.
+ */
+export function tokenMean(values: Node, real?: Node): Node {
+  return real === undefined ? mean(values) : div(sum(values), sum(real));
 }
 
 /** How many numbers the parameters of a model are. */

@@ -15,6 +15,8 @@ export interface StepReport {
   readonly loss: number;
   /** The share of the batch's tokens predicted right, before the update. */
   readonly accuracy: number;
+  /** The tokens of the batch's targets, without padding. */
+  readonly tokens: number;
 }
 
 /** One epoch, as `onEpoch` is told of it. */
@@ -27,18 +29,17 @@ export interface EpochReport {
   readonly accuracy: number;
 }
 
-/** Options of {@linkcode Seq2SeqAttentionModel.train}. */
-export interface TrainOptions {
+/**
+ * Options of {@linkcode Seq2SeqAttentionModel.train} on batches that come from
+ * a {@linkcode BatchSource}, which has a batch size and an order of its own.
+ */
+export interface BatchTrainOptions {
   /** How many times to go through the data. */
   readonly epochs: number;
   /** The step size of Adam. */
   readonly learningRate: number;
-  /** Sequences in a step; the last step of an epoch takes what is left. */
-  readonly batchSize: number;
   /** Whether to write a line an epoch to stderr; not by default. */
   readonly verbose?: boolean;
-  /** Whether to reorder the data every epoch; so by default. */
-  readonly shuffle?: boolean;
   /** How many threads to use; 1, the only choice so far, by default. */
   readonly threads?: number;
   /** Called after every step. */
@@ -47,6 +48,14 @@ export interface TrainOptions {
   readonly onEpoch?: (report: EpochReport) => void;
   /** Stops between two steps; `train` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** Options of {@linkcode Seq2SeqAttentionModel.train} on arrays. */
+export interface TrainOptions extends BatchTrainOptions {
+  /** Sequences in a step; the last step of an epoch takes what is left. */
+  readonly batchSize: number;
+  /** Whether to reorder the data every epoch; so by default. */
+  readonly shuffle?: boolean;
 }
 
 /** What {@linkcode Seq2SeqAttentionModel.train} resolves to. */
@@ -71,7 +80,10 @@ export interface Evaluation {
   readonly loss: number;
   /** The share of tokens predicted right from the true tokens before them. */
   readonly accuracy: number;
-  /** The share of sequences that greedy prediction gets right as a whole. */
+  /**
+   * The share of sequences that greedy prediction gets right as a whole,
+   * padding aside.
+   */
   readonly sequenceAccuracy?: number;
 }
 
@@ -99,21 +111,44 @@ export class DivergenceError extends Error {
 }
 
 /**
- * Checks the options of training.
+ * Checks the options of training on arrays.
  *
  * @param options What `train` was given.
  * @returns The same.
  * @throws {TypeError | RangeError} If one is wrong.
  */
 export function checkTrainOptions(options: TrainOptions): TrainOptions {
-  if (typeof options !== "object" || options === null) {
+  checkObject(options, "epochs, learningRate and batchSize");
+  checkCommonOptions(options);
+  checkInteger(options.batchSize, "batchSize", 1);
+  checkType(options.shuffle, "shuffle", "boolean");
+  return options;
+}
+
+/**
+ * Checks the options of training on a source of batches.
+ *
+ * @param options What `train` was given.
+ * @returns The same.
+ * @throws {TypeError | RangeError} If one is wrong.
+ */
+export function checkBatchTrainOptions(
+  options: BatchTrainOptions,
+): BatchTrainOptions {
+  checkObject(options, "epochs and learningRate");
+  for (const name of ["batchSize", "shuffle"]) {
+    if (!(name in options)) continue;
     throw new TypeError(
-      `Cannot train with options ${describe(options)}: wanted an object with ` +
-        `epochs, learningRate and batchSize`,
+      `Cannot use ${name} with a source of batches: wanted none, the source ` +
+        `decides it`,
     );
   }
+  checkCommonOptions(options);
+  return options;
+}
+
+function checkCommonOptions(options: BatchTrainOptions): void {
   checkInteger(options.epochs, "epochs", 1);
-  checkInteger(options.batchSize, "batchSize", 1);
   checkInteger(options.threads ?? 1, "threads", 1, 1);
   const { learningRate } = options;
   if (typeof learningRate !== "number") {
@@ -129,14 +164,10 @@ export function checkTrainOptions(options: TrainOptions): TrainOptions {
     );
   }
   // Found out now, not at the first call, when parameters have changed.
-  for (const name of ["verbose", "shuffle"] as const) {
-    checkType(options[name], name, "boolean");
-  }
-  for (const name of ["onStep", "onEpoch"] as const) {
-    checkType(options[name], name, "function");
-  }
+  checkType(options.verbose, "verbose", "boolean");
+  checkType(options.onStep, "onStep", "function");
+  checkType(options.onEpoch, "onEpoch", "function");
   checkSignal(options.signal);
-  return options;
 }
 
 /** Checks an option that is an abort signal if it is there. */
@@ -144,6 +175,14 @@ export function checkSignal(value: unknown): void {
   if (value === undefined || value instanceof AbortSignal) return;
   throw new TypeError(
     `Cannot use signal = ${describe(value)}: wanted an AbortSignal`,
+  );
+}
+
+function checkObject(options: unknown, wanted: string): void {
+  if (typeof options === "object" && options !== null) return;
+  throw new TypeError(
+    `Cannot train with options ${describe(options)}: wanted an object with ` +
+      wanted,
   );
 }
 

@@ -126,7 +126,7 @@ async function trainModel(
   const { epochs, batch_size } = training;
   const steps = epochs * Math.ceil(n_samples / batch_size);
   announce(n_samples, training, steps, log);
-  const history = new History(n_samples, batch_size);
+  const history = new History();
   const progress = training.verbose
     ? new Progress(log, { epochs, steps })
     : undefined;
@@ -159,7 +159,7 @@ async function trainModel(
       `${error.message} (training.learning_rate is ${training.learning_rate})`,
     );
     // The step that failed has no accuracy to report, but it must show.
-    history.addStep({ loss: error.loss, accuracy: NaN });
+    history.addStep({ loss: error.loss, accuracy: NaN, tokens: 1 });
     history.endEarly();
     return { status: "diverged", history };
   } finally {

@@ -11,29 +11,22 @@ export interface Metrics {
   readonly accuracy: number;
 }
 
+/** The metrics of a step. */
+export interface StepMetrics extends Metrics {
+  /** How many tokens they are the means of. */
+  readonly tokens: number;
+}
+
 /** Collects the metrics of epochs, and the running mean of one under way. */
 export class History {
   /** The loss of each epoch. */
   readonly loss: number[] = [];
   /** The accuracy of each epoch. */
   readonly accuracy: number[] = [];
-  readonly #samples: number;
-  readonly #batchSize: number;
   #steps = 0;
   #lossSum = 0;
   #accuracySum = 0;
-  #seen = 0;
-
-  /**
-   * Starts without an entry.
-   *
-   * @param samples Sequences in an epoch.
-   * @param batchSize Sequences in a step; the last of an epoch may have fewer.
-   */
-  constructor(samples: number, batchSize: number) {
-    this.#samples = samples;
-    this.#batchSize = batchSize;
-  }
+  #tokens = 0;
 
   /** Steps taken so far, in all epochs. */
   get steps(): number {
@@ -41,18 +34,15 @@ export class History {
   }
 
   /**
-   * Adds a step to the running mean, weighted by its sequences: all have the
-   * same number of tokens.
+   * Adds a step to the running mean, weighted by its tokens.
    *
    * @param metrics Means over the step's tokens.
    */
-  addStep({ loss, accuracy }: Metrics): void {
-    const left = this.#samples - this.#seen;
-    const rows = Math.min(this.#batchSize, left);
+  addStep({ loss, accuracy, tokens }: StepMetrics): void {
     this.#steps++;
-    this.#seen += rows;
-    this.#lossSum += rows * loss;
-    this.#accuracySum += rows * accuracy;
+    this.#tokens += tokens;
+    this.#lossSum += tokens * loss;
+    this.#accuracySum += tokens * accuracy;
   }
 
   /**
@@ -63,17 +53,17 @@ export class History {
   addEpoch({ loss, accuracy }: Metrics): void {
     this.loss.push(loss);
     this.accuracy.push(accuracy);
-    this.#seen = 0;
+    this.#tokens = 0;
     this.#lossSum = 0;
     this.#accuracySum = 0;
   }
 
   /** Turns the running mean of an epoch under way, if any, into its entry. */
   endEarly(): void {
-    if (this.#seen === 0) return;
+    if (this.#tokens === 0) return;
     this.addEpoch({
-      loss: this.#lossSum / this.#seen,
-      accuracy: this.#accuracySum / this.#seen,
+      loss: this.#lossSum / this.#tokens,
+      accuracy: this.#accuracySum / this.#tokens,
     });
   }
 }

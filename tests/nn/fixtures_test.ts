@@ -9,6 +9,7 @@ import randomMask from "../fixtures/attention_random_mask.json" with {
   type: "json",
 };
 import odd from "../fixtures/seq2seq_odd.json" with { type: "json" };
+import padded from "../fixtures/seq2seq_padded.json" with { type: "json" };
 import tiny from "../fixtures/seq2seq_tiny.json" with { type: "json" };
 import { type NDArray, toNested } from "../../src/array.ts";
 import { sum } from "../../src/graph/broadcast.ts";
@@ -16,7 +17,6 @@ import { attention } from "../../src/graph/composite.ts";
 import { mul } from "../../src/graph/elementwise.ts";
 import { grad } from "../../src/graph/grad.ts";
 import { Graph } from "../../src/graph/node.ts";
-import { mean } from "../../src/graph/reduce.ts";
 import { adam } from "../../src/nn/adam.ts";
 import { scaledDotProductAttention } from "../../src/nn/attention.ts";
 import { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
@@ -24,7 +24,9 @@ import {
   declareParameters,
   type ParameterName,
   score,
+  type SpecialTokens,
   teacherForced,
+  tokenMean,
 } from "../../src/nn/seq2seq.ts";
 import type { Precision } from "../../src/run/memory.ts";
 import { compile } from "../../src/run/plan.ts";
@@ -125,8 +127,22 @@ for (const fixture of ATTENTION) {
   });
 }
 
-for (const fixture of [tiny, odd]) {
+const MODELS = [
+  { ...tiny, special: {} },
+  { ...odd, special: {} },
+  {
+    ...padded,
+    special: {
+      padToken: padded.config.pad_token,
+      eosToken: padded.config.eos_token,
+    },
+  },
+];
+
+for (const fixture of MODELS) {
   const { config } = fixture;
+  const special: SpecialTokens = fixture.special;
+  const { padToken } = special;
   const given = fixture.parameters as Record<ParameterName, Flat>;
   const names = Object.keys(given) as ParameterName[];
   const feeds = { source: fixture.x_src, target: fixture.x_tgt };
@@ -141,13 +157,18 @@ for (const fixture of [tiny, odd]) {
       const { batch_size, src_length, tgt_length } = config;
       const source = graph.input("source", [batch_size, src_length], "int32");
       const target = graph.input("target", [batch_size, tgt_length], "int32");
-      const { logits, weights } = teacherForced(parameters, source, target);
-      const { loss, correct } = score(logits, target);
+      const { logits, weights } = teacherForced(
+        parameters,
+        source,
+        target,
+        padToken,
+      );
+      const { loss, correct, real } = score(logits, target, padToken);
       return {
         parameters: names.map((name) => parameters[name]),
         outputs: {
-          loss: mean(loss),
-          accuracy: mean(correct),
+          loss: tokenMean(loss, real),
+          accuracy: tokenMean(correct, real),
           logits,
           weights,
         },
@@ -219,6 +240,7 @@ for (const fixture of [tiny, odd]) {
       dModel: config.d_model,
       dK: config.d_k,
       dV: config.d_v,
+      ...special,
     });
     model.setParameters(
       Object.fromEntries(names.map((name) => [name, double(given[name])])),

@@ -1,0 +1,211 @@
+/**
+ * Asks a model without changing it: measures, predicts, shows attention, some
+ * sequences at a time. What it is given has been checked.
+ *
+ * S source length, T target length.
+ */
+import type { Variables } from "../run/variables.ts";
+import { type Batch, parts } from "./batches.ts";
+import type { Plans, PredictPlans } from "./plans.ts";
+import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
+import type { EvaluateOptions, Evaluation } from "./training.ts";
+import type { Turns } from "./turns.ts";
+
+/** The most sequences that are taken at once. */
+const CHUNK = 64;
+
+/** Evaluation and prediction of one model. */
+export class Inference {
+  readonly #sizes: Seq2SeqSizes & SpecialTokens;
+  readonly #plans: Plans;
+  readonly #variables: Variables;
+  readonly #turns: Turns;
+
+  /**
+   * @param sizes The model's sizes and special tokens.
+   * @param plans The model's plans.
+   * @param variables Where parameters and the state of prediction live.
+   * @param turns Lets others have a turn.
+   */
+  constructor(
+    sizes: Seq2SeqSizes & SpecialTokens,
+    plans: Plans,
+    variables: Variables,
+    turns: Turns,
+  ) {
+    this.#sizes = sizes;
+    this.#plans = plans;
+    this.#variables = variables;
+    this.#turns = turns;
+  }
+
+  /** Means over all tokens that are no padding. */
+  async evaluate(
+    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    { sequenceAccuracy = false, signal }: EvaluateOptions,
+  ): Promise<Evaluation> {
+    const evaluation = new PreparedPlans((size) => this.#plans.evaluate(size));
+    const prediction = new PreparedPlans((size) => this.#plans.predict(size));
+    const { tgtLength, padToken } = this.#sizes;
+    let [loss, correct, tokens, rows, right] = [0, 0, 0, 0, 0];
+    await this.#inChunks(batches, signal, (chunk) => {
+      const plan = evaluation.get(chunk.rows);
+      plan.input("source").set(chunk.source);
+      plan.input("target").set(chunk.target);
+      plan.step();
+      for (let at = 0; at < chunk.rows; at++) {
+        loss += plan.output("loss")[at]!;
+        correct += plan.output("correct")[at]!;
+      }
+      tokens += countTokens(chunk.target, padToken);
+      rows += chunk.rows;
+      if (!sequenceAccuracy) return;
+      const predicted = this.#predictChunk(prediction.get(chunk.rows), chunk);
+      right += countRight(predicted, chunk.target, tgtLength, padToken);
+    });
+    const result = { loss: loss / tokens, accuracy: correct / tokens };
+    if (!sequenceAccuracy) return result;
+    return { ...result, sequenceAccuracy: right / rows };
+  }
+
+  /** Greedy tokens (n, T) of sources (n, S). */
+  async predict(source: Int32Array): Promise<Int32Array> {
+    const { srcLength, tgtLength } = this.#sizes;
+    const rows = source.length / srcLength;
+    const result = new Int32Array(rows * tgtLength);
+    const plans = new PreparedPlans((size) => this.#plans.predict(size));
+    let done = 0;
+    const all = [{ rows, source, target: new Int32Array(0) }];
+    await this.#inChunks(all, undefined, (chunk) => {
+      const predicted = this.#predictChunk(plans.get(chunk.rows), chunk);
+      result.set(predicted, done * tgtLength);
+      done += chunk.rows;
+    });
+    return result;
+  }
+
+  /** The weights (n, T, S), with teacher forcing. */
+  async attention(
+    source: Int32Array,
+    target: Int32Array,
+  ): Promise<Float32Array> {
+    const { srcLength, tgtLength } = this.#sizes;
+    const rows = source.length / srcLength;
+    const each = tgtLength * srcLength;
+    const result = new Float32Array(rows * each);
+    const plans = new PreparedPlans((size) => this.#plans.attention(size));
+    let done = 0;
+    await this.#inChunks([{ rows, source, target }], undefined, (chunk) => {
+      const plan = plans.get(chunk.rows);
+      plan.input("source").set(chunk.source);
+      plan.input("target").set(chunk.target);
+      plan.step();
+      const found = plan.output("weights").subarray(0, chunk.rows * each);
+      result.set(found, done * each);
+      done += chunk.rows;
+    });
+    return result;
+  }
+
+  /** Greedy tokens of one chunk. */
+  #predictChunk(
+    { encode, step, tokens: state }: PredictPlans,
+    { rows, source }: Batch,
+  ): Int32Array {
+    const { tgtLength, vocabSize, padToken, eosToken } = this.#sizes;
+    const filler = padToken ?? eosToken;
+    const result = new Int32Array(rows * tgtLength);
+    const ended = new Uint8Array(rows);
+    let open = rows;
+    encode.input("source").set(source);
+    encode.step();
+    // Every target begins with the token V.
+    this.#variables.view(state).fill(vocabSize);
+    for (let t = 0; t < tgtLength; t++) {
+      if (open > 0) {
+        step.input("position")[0] = t;
+        step.step();
+      }
+      const tokens = step.output("tokens");
+      for (let at = 0; at < rows; at++) {
+        const token = ended[at] ? filler! : tokens[at]!;
+        result[at * tgtLength + t] = token;
+        if (token !== eosToken || ended[at]) continue;
+        ended[at] = 1;
+        open--;
+      }
+    }
+    return result;
+  }
+
+  /** Cuts batches into chunks, and lets others have a turn between them. */
+  async #inChunks(
+    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    signal: AbortSignal | undefined,
+    work: (chunk: Batch) => void,
+  ): Promise<void> {
+    for await (const batch of batches) {
+      for (const chunk of parts(batch, CHUNK)) {
+        signal?.throwIfAborted();
+        work(chunk);
+        if (this.#turns.due()) await this.#turns.take();
+      }
+    }
+  }
+}
+
+/** A plan in which parameters are frozen, or several that belong together. */
+interface Frozen {
+  prepare(): void;
+}
+
+/**
+ * The plans that one call uses. They come in few sizes: powers of two. Rows
+ * beyond those of a chunk hold whatever was there before, which does no harm
+ * where sequences do not meet.
+ */
+class PreparedPlans<T extends Frozen> {
+  readonly #make: (size: number) => T;
+  readonly #plans = new Map<number, T>();
+
+  constructor(make: (size: number) => T) {
+    this.#make = make;
+  }
+
+  /** The plan for so many rows, prepared once a call. */
+  get(rows: number): T {
+    const size = 2 ** Math.ceil(Math.log2(rows));
+    const known = this.#plans.get(size);
+    if (known !== undefined) return known;
+    const plan = this.#make(size);
+    plan.prepare();
+    this.#plans.set(size, plan);
+    return plan;
+  }
+}
+
+/** How many tokens are no padding. */
+export function countTokens(tokens: Int32Array, padToken?: number): number {
+  if (padToken === undefined) return tokens.length;
+  let count = 0;
+  for (const token of tokens) if (token !== padToken) count++;
+  return count;
+}
+
+/** How many sequences are predicted right wherever they are no padding. */
+function countRight(
+  predicted: Int32Array,
+  target: Int32Array,
+  length: number,
+  padToken?: number,
+): number {
+  let right = 0;
+  for (let start = 0; start < target.length; start += length) {
+    let same = true;
+    for (let at = start; at < start + length; at++) {
+      same &&= predicted[at] === target[at] || target[at] === padToken;
+    }
+    if (same) right++;
+  }
+  return right;
+}
