@@ -1,0 +1,277 @@
+// The report as its reader sees it, in a browser where there is one, and the
+// figures it is made of.
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { pathToFileURL } from "node:url";
+import { lineChart, ticksTo } from "../../src/report/line_chart.ts";
+import { markup } from "../../src/report/markup.ts";
+import { renderReport } from "../../src/report/report.ts";
+import {
+  chooseSamples,
+  countByLength,
+  describeSample,
+  type Predicted,
+  type Sample,
+  type Samples,
+} from "../../src/report/samples.ts";
+import { DEFAULT_CONFIG } from "../../src/runner/config_types.ts";
+import { buildResults, type Results } from "../../src/runner/results.ts";
+import { withFolder } from "../helpers.ts";
+import { CHROMIUM, type Page, type Picture, withPage } from "./browser.ts";
+
+const RESULTS: Results = buildResults({
+  status: "completed",
+  config: DEFAULT_CONFIG,
+  history: { loss: [2.5, 1.2, NaN, 0.3], accuracy: [0.1, 0.5, 0.7, 0.9] },
+  test: { loss: 0.25, accuracy: 0.9312, sequence_accuracy: 0.75 },
+  timing: {
+    data: 0.1,
+    build: 0.1,
+    train: 2.5,
+    evaluate: 0.1,
+    total: 2.8,
+    steps_per_second: 350,
+  },
+});
+
+const RIGHT: Sample = {
+  source: ["a", "b"],
+  target: ["b", "<&>"],
+  prediction: ["b", "<&>"],
+  attention: [[0, 1], [0.75, 0.25]],
+};
+
+const WRONG: Sample = {
+  source: ["thirty", "one"],
+  target: ["3", "1"],
+  prediction: ["3", "7"],
+  attention: [[0.9, 0.1], [0.5, 0.5]],
+};
+
+const SAMPLES: Samples = {
+  schema_version: 1,
+  samples: [RIGHT, WRONG],
+  by_length: [
+    { length: 2, sequences: 30, token_accuracy: 0.95, sequence_accuracy: 0.9 },
+    { length: 3, sequences: 10, token_accuracy: 0.8, sequence_accuracy: 0.5 },
+  ],
+};
+
+/** Where something is on the page, by a selector, the `index`-th of them. */
+interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+async function boxOf(page: Page, selector: string, index = 0): Promise<Box> {
+  return await page.evaluate(
+    `(({ x, y, width, height }) => ({ x: x + scrollX, y: y + scrollY, width, height }))(
+      document.querySelectorAll(${JSON.stringify(selector)})[${index}]
+        .getBoundingClientRect())`,
+  ) as Box;
+}
+
+/** Whether any pixel of a box differs much from the one beside the box. */
+function isInked(picture: Picture, { x, y, width, height }: Box): boolean {
+  const [background] = picture.at(x - 2, y - 2);
+  for (let row = y; row < y + height; row++) {
+    for (let column = x; column < x + width; column++) {
+      if (Math.abs(picture.at(column, row)[0] - background) > 60) return true;
+    }
+  }
+  return false;
+}
+
+/** A colour over another, as opaque as `share` says. */
+function blend(over: number[], under: number[], share: number): number[] {
+  return over.map((value, at) => value * share + under[at]! * (1 - share));
+}
+
+Deno.test({
+  name: `a browser shows titles, axes and cells of the right colour${
+    CHROMIUM === undefined ? " (ignored: needs Chromium)" : ""
+  }`,
+  ignore: CHROMIUM === undefined,
+  fn: async () => {
+    await withFolder(async (folder) => {
+      const path = `${folder}/report.html`;
+      Deno.writeTextFileSync(path, renderReport(RESULTS, SAMPLES));
+      const url = String(pathToFileURL(path));
+      await withPage(async (page) => {
+        const colors = {
+          light: { card: [255, 255, 255], accent: [0x24, 0x56, 0xb8] },
+          dark: { card: [0x1b, 0x1e, 0x23], accent: [0x86, 0xb0, 0xff] },
+        };
+        for (const scheme of ["light", "dark"] as const) {
+          await page.open(url, { width: 1000, height: 700, scheme });
+          const picture = await page.screenshot();
+          const { card, accent } = colors[scheme];
+          const weights = [...RIGHT.attention, ...WRONG.attention].flat();
+          for (const [at, weight] of weights.entries()) {
+            const box = await boxOf(page, "svg.heatmap rect.cell", at);
+            const wanted = blend(accent, card, weight);
+            const found = picture.at(box.x + 12, box.y + 12);
+            for (const channel of [0, 1, 2] as const) {
+              assertAlmostEquals(found[channel], wanted[channel]!, 2);
+            }
+          }
+          for (const selector of ["h1", "h2", "text.axis", "text.tick"]) {
+            assert(isInked(picture, await boxOf(page, selector)), selector);
+          }
+          assert(isInked(picture, await boxOf(page, "path.line.series0")));
+        }
+      });
+    });
+  },
+});
+
+Deno.test({
+  name: `a phone shows the report without scrolling sideways${
+    CHROMIUM === undefined ? " (ignored: needs Chromium)" : ""
+  }`,
+  ignore: CHROMIUM === undefined,
+  fn: async () => {
+    await withFolder(async (folder) => {
+      const path = `${folder}/report.html`;
+      const long = Array.from({ length: 40 }, (_, at) => `token${at}`);
+      const attention = long.map((_, at) => long.map((_, to) => +(at === to)));
+      const wide = {
+        source: long,
+        target: long,
+        prediction: long,
+        attention,
+      };
+      const samples = { ...SAMPLES, samples: [RIGHT, wide] };
+      Deno.writeTextFileSync(path, renderReport(RESULTS, samples));
+      await withPage(async (page) => {
+        await page.open(String(pathToFileURL(path)), {
+          width: 360,
+          height: 640,
+          scheme: "light",
+        });
+        const width = await page.evaluate(
+          "document.documentElement.scrollWidth",
+        );
+        assertEquals(width, 360);
+        const tick = await boxOf(page, "svg.chart text.tick");
+        // The line box of a text of 10 pixels, the least that can be read.
+        assert(tick.height >= 11, `ticks are ${tick.height} pixels high`);
+        const overlaps = await page.evaluate(`(() => {
+          const texts = [...document.querySelectorAll("svg text")]
+            .map((text) => [text, text.getBoundingClientRect()]);
+          return texts.flatMap(([a, p], at) => texts.slice(at + 1)
+            .filter(([b, q]) => a.ownerSVGElement === b.ownerSVGElement &&
+              p.left < q.right - 1 && q.left < p.right - 1 &&
+              p.top < q.bottom - 4 && q.top < p.bottom - 4)
+            .map(([b]) => a.textContent + " over " + b.textContent));
+        })()`);
+        assertEquals(overlaps, []);
+      });
+    });
+  },
+});
+
+Deno.test("the page needs nothing but itself", () => {
+  const page = renderReport(RESULTS, SAMPLES);
+  assert(!/<script|<link|<img|<iframe|https?:|url\(|@import/.test(page));
+  assertStringIncludes(page, 'name="viewport"');
+});
+
+Deno.test("tokens, names and values cannot break the page", () => {
+  const page = renderReport(RESULTS, SAMPLES);
+  assertStringIncludes(page, "&lt;&amp;&gt;");
+  assert(!page.includes("<&>"));
+  const { text } = markup`<p title="${`"'`}">${["<", [1, false]]}</p>`;
+  assertEquals(text, '<p title="&quot;&#39;">&lt;1</p>');
+});
+
+Deno.test("a wrong token shows what was wanted", () => {
+  const page = renderReport(RESULTS, SAMPLES);
+  assertStringIncludes(page, "<title>wanted 1</title>");
+  assertEquals(page.match(/✗</g)?.length, 1);
+});
+
+Deno.test("a run without a test and without an epoch has a report as well", () => {
+  const empty = buildResults({
+    status: "interrupted",
+    config: DEFAULT_CONFIG,
+    history: { loss: [], accuracy: [] },
+    test: undefined,
+    timing: { ...RESULTS.timing, steps_per_second: null },
+  });
+  const page = renderReport(empty, undefined);
+  assertStringIncludes(page, "ended before its first step");
+  assertStringIncludes(page, "interrupted");
+  assert(!page.includes("NaN") && !page.includes("undefined"));
+});
+
+Deno.test("what is not finite leaves a gap in the curve", () => {
+  const { text } = lineChart({
+    title: "t",
+    unit: "u",
+    series: [{ name: "a", values: [1, null, 3] }],
+    format: String,
+  });
+  assertEquals(
+    /class="line series0" d="([^"]*)"/.exec(text)?.[1]?.split(/[ML]/).length,
+    3,
+  );
+  assert(!text.includes("NaN"));
+});
+
+Deno.test("ticks are round numbers that reach the limit", () => {
+  assertEquals(ticksTo(1, 4), [0, 0.5, 1]);
+  assertEquals(ticksTo(0.3, 4), [0, 0.1, 0.2, 0.3]);
+  assertEquals(ticksTo(7, 4), [0, 2, 4, 6, 8]);
+  assertEquals(ticksTo(4000, 4), [0, 1000, 2000, 3000, 4000]);
+});
+
+const PREDICTED: Predicted = {
+  source: ints([6, 3], [4, 5, 0, 4, 5, 3, 3, 3, 3, 4, 0, 0, 5, 5, 0, 4, 4, 0]),
+  target: ints([6, 3], [4, 5, 0, 4, 5, 3, 3, 3, 3, 4, 0, 0, 5, 5, 0, 4, 4, 0]),
+  prediction: ints(
+    [6, 3],
+    [4, 5, 9, 4, 5, 4, 3, 3, 3, 4, 9, 9, 5, 4, 0, 3, 3, 0],
+  ),
+  padToken: 0,
+};
+
+function ints(shape: number[], values: number[]): Predicted["source"] {
+  return { data: Int32Array.from(values), shape };
+}
+
+Deno.test("counts by length leave padding out", () => {
+  assertEquals(countByLength(PREDICTED), [
+    { length: 1, sequences: 1, token_accuracy: 1, sequence_accuracy: 1 },
+    { length: 2, sequences: 3, token_accuracy: 0.5, sequence_accuracy: 1 / 3 },
+    { length: 3, sequences: 2, token_accuracy: 5 / 6, sequence_accuracy: 0.5 },
+  ]);
+});
+
+Deno.test("samples are the first sequences and the first wrong ones after them", () => {
+  assertEquals(chooseSamples(PREDICTED), [0, 1, 2, 3, 4, 5]);
+  const right = { ...PREDICTED, prediction: PREDICTED.target };
+  assertEquals(chooseSamples(right), [0, 1, 2, 3]);
+});
+
+Deno.test("a sample has the names of its tokens and no padding", () => {
+  const weights = Float32Array.from([0.25, 0.75, 0, 1, 0, 0, 0, 0, 0]);
+  const sample = describeSample(
+    PREDICTED,
+    4,
+    { data: weights, shape: [3, 3] },
+    (token) => `#${token}`,
+  );
+  assertEquals(sample, {
+    source: ["#5", "#5"],
+    target: ["#5", "#5"],
+    prediction: ["#5", "#4"],
+    attention: [[0.25, 0.75], [1, 0]],
+  });
+});
