@@ -1,0 +1,70 @@
+// metrics.jsonl: what its readers find, while a run goes on and when it is
+// continued.
+import { assertEquals, assertThrows } from "@std/assert";
+import { MetricsFile } from "../../src/runner/metrics_file.ts";
+import { OutputError } from "../../src/runner/output.ts";
+import { testWith, withFolder } from "../helpers.ts";
+
+const stepLine = (step: number) =>
+  ({ kind: "step", step, epoch: 1, loss: 1 / step }) as const;
+
+const stepsIn = (path: string): number[] =>
+  Deno.readTextFileSync(path).split("\n").slice(0, -1)
+    .map((line) => JSON.parse(line).step);
+
+testWith(
+  ["read", "write"],
+  "each line is JSON, there at the end of an epoch",
+  async () => {
+    await withFolder((folder) => {
+      const path = `${folder}/metrics.jsonl`;
+      const metrics = new MetricsFile(path, 0);
+      metrics.add(stepLine(1));
+      metrics.add({ kind: "epoch", step: 1, epoch: 1, loss: null });
+      assertEquals(
+        Deno.readTextFileSync(path),
+        '{"kind":"step","step":1,"epoch":1,"loss":1}\n' +
+          '{"kind":"epoch","step":1,"epoch":1,"loss":null}\n',
+      );
+      metrics.close();
+    });
+  },
+);
+
+testWith(
+  ["read", "write"],
+  "a run that is continued repeats no step",
+  async () => {
+    await withFolder((folder) => {
+      const path = `${folder}/metrics.jsonl`;
+      const first = new MetricsFile(path, 0);
+      for (let step = 1; step <= 5; step++) first.add(stepLine(step));
+      first.close();
+      // A process that was killed may leave half a line.
+      Deno.writeTextFileSync(path, '{"kind":"st', { append: true });
+      const second = new MetricsFile(path, 3);
+      for (let step = 4; step <= 6; step++) second.add(stepLine(step));
+      second.close();
+      assertEquals(stepsIn(path), [1, 2, 3, 4, 5, 6]);
+    });
+  },
+);
+
+testWith(["read", "write"], "a new run begins anew", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/metrics.jsonl`;
+    Deno.writeTextFileSync(path, '{"kind":"step","step":1,"epoch":1}\n');
+    new MetricsFile(path, 0).close();
+    assertEquals(Deno.readTextFileSync(path), "");
+  });
+});
+
+testWith(
+  ["read", "write"],
+  "a place that is none is an output error",
+  async () => {
+    await withFolder((folder) => {
+      assertThrows(() => new MetricsFile(folder, 0), OutputError, folder);
+    });
+  },
+);
