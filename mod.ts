@@ -44,6 +44,7 @@ export {
   type LoggingConfig,
   type LogLevel,
   type ModelConfig,
+  type OutputConfig,
   type PartialConfig,
   type TrainingConfig,
 } from "./src/runner/config_types.ts";

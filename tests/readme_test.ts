@@ -258,7 +258,13 @@ testWith(
       assert(keys.includes(path), path);
     }
     const paired = rows.map(([, path]) => path);
-    const others = ["data.n_test", "logging.level", "logging.file"];
+    const others = [
+      "data.n_test",
+      "logging.level",
+      "logging.file",
+      "output.dir",
+      "output.report",
+    ];
     assertEquals(keys.filter((key) => !paired.includes(key)), others);
     const [, prose] = sectionOf("Names").split("Parameters of a model");
     assertEquals(namesOf(prose!), [...PARAMETER_NAMES]);

@@ -6,6 +6,7 @@ import type { Command, Flags, Given } from "./commands/command.ts";
 import { parseFlags, UsageError } from "./commands/flags.ts";
 import { formatHelp, formatMainHelp } from "./commands/help.ts";
 import { INIT } from "./commands/init.ts";
+import { REPORT } from "./commands/report.ts";
 import { RUN } from "./commands/run.ts";
 import { SCHEMA } from "./commands/schema.ts";
 import { suggest } from "./suggest.ts";
@@ -13,7 +14,13 @@ import { suggest } from "./suggest.ts";
 export { UsageError } from "./commands/flags.ts";
 
 /** The commands, in the order of the main help. A new one is added here. */
-export const COMMANDS: readonly Command[] = [RUN, CHECK, INIT, SCHEMA];
+export const COMMANDS: readonly Command[] = [
+  RUN,
+  CHECK,
+  INIT,
+  SCHEMA,
+  REPORT,
+];
 
 /** What the command line asks for. */
 export type Invocation =

@@ -53,6 +53,12 @@ const FIELDS: Fields = {
       "the path of a file, or null for none",
     ),
   },
+  output: {
+    dir: z.string().min(1).nullable().describe(
+      "the path of a folder, or null for none",
+    ),
+    report: z.boolean().describe("true or false"),
+  },
 };
 
 const SCHEMA = z.strictObject(
@@ -142,6 +148,13 @@ function findClashes(
     clashes.push(...findLengthClash(value, config));
   }
   if (isSound(...SIZE_PATHS)) clashes.push(...findExcess(config));
+  if (isSound("output") && config.output.report && config.output.dir === null) {
+    clashes.push({
+      path: "output.report",
+      found: "true without output.dir",
+      wanted: "output.dir, the folder in which the report goes",
+    });
+  }
   return clashes;
 }
 

@@ -56,6 +56,14 @@ export interface LoggingConfig {
   readonly file: string | null;
 }
 
+/** What a run leaves behind beside its results. */
+export interface OutputConfig {
+  /** The folder for it, made if there is none, or null for nothing. */
+  readonly dir: string | null;
+  /** Whether a page to look at, report.html, is among it. */
+  readonly report: boolean;
+}
+
 /** A complete configuration. */
 export interface Config {
   /** The data of the copy task. */
@@ -66,6 +74,8 @@ export interface Config {
   readonly training: TrainingConfig;
   /** Where messages go. */
   readonly logging: LoggingConfig;
+  /** What is left behind. */
+  readonly output: OutputConfig;
 }
 
 /** A configuration of which any part may be left out. */
@@ -98,6 +108,10 @@ export const DEFAULT_CONFIG: Config = freezeDeep({
   logging: {
     level: "info",
     file: null,
+  },
+  output: {
+    dir: null,
+    report: false,
   },
 });
 

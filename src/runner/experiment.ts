@@ -1,7 +1,8 @@
 /**
- * One run from a configuration to its results: generate, build, train, test.
- * It reads no configuration and writes no results.
+ * One run from a configuration to its results: generate, build, train, test,
+ * and fill the run's folder if it has one. It reads no configuration.
  */
+import type { NDArray } from "../array.ts";
 import { type CopyTaskData, generateCopyTaskData } from "../data/copy_task.ts";
 import {
   DivergenceError,
@@ -11,9 +12,18 @@ import {
   type StepReport,
 } from "../nn/model.ts";
 import { deriveSeed } from "../random.ts";
+import {
+  chooseSamples,
+  countByLength,
+  describeSample,
+  type Samples,
+} from "../report/samples.ts";
 import type { Config, TrainingConfig } from "./config_types.ts";
 import { History } from "./history.ts";
 import type { Logger } from "./logging.ts";
+import type { MetricsFile } from "./metrics_file.ts";
+import { OutputError } from "./output.ts";
+import { OutputFolder } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
 import {
   buildResults,
@@ -41,13 +51,16 @@ export interface RunOptions {
  * @param config A complete configuration.
  * @param log Where messages and progress go.
  * @param options Signal and callbacks.
+ * @param folder The run's folder; by default that of `output.dir`, if any.
  * @returns The results, also where the signal or a loss that is not finite has
  * ended the run.
+ * @throws {OutputError} If the folder cannot be used.
  */
 export async function runExperiment(
   config: Config,
   log: Logger,
   options: RunOptions = {},
+  folder: OutputFolder | undefined = openFolder(config),
 ): Promise<Results> {
   log.debug(`Configuration: ${JSON.stringify(config)}`);
   const clock = new Stopwatch();
@@ -59,7 +72,9 @@ export async function runExperiment(
     ...options.compile,
   });
   const build = clock.lap();
-  const training = await trainModel(model, config, train, log, options);
+  const metrics = folder?.metrics();
+  const training = await trainModel(model, config, train, log, options, metrics)
+    .finally(() => metrics?.close());
   const trained = clock.lap();
   const { status, result } = training.status === "completed"
     ? await testModel(model, test, options.signal)
@@ -67,7 +82,7 @@ export async function runExperiment(
   const evaluate = clock.lap();
   const { history } = training;
   describeEnd(status, result, history, log);
-  return buildResults({
+  const results = buildResults({
     status,
     config,
     history,
@@ -83,6 +98,22 @@ export async function runExperiment(
         : round(history.steps / trained),
     },
   });
+  const samples = folder === undefined || result === undefined
+    ? undefined
+    : await takeSamples(model, test);
+  try {
+    await folder?.finish(results, samples, config.output.report);
+  } catch (error) {
+    // The results are worth more than an end without them.
+    if (!(error instanceof OutputError)) throw error;
+    log.error(error.message);
+  }
+  return results;
+}
+
+/** Made or refused before anything else happens. */
+export function openFolder({ output }: Config): OutputFolder | undefined {
+  return output.dir === null ? undefined : OutputFolder.open(output.dir);
 }
 
 function generate(
@@ -121,6 +152,7 @@ async function trainModel(
   { xSrc, xTgt }: CopyTaskData,
   log: Logger,
   { signal, onStep, onEpoch }: RunOptions,
+  metrics: MetricsFile | undefined,
 ): Promise<{ status: RunStatus; history: History }> {
   const { n_samples } = data;
   const { epochs, batch_size } = training;
@@ -138,11 +170,13 @@ async function trainModel(
       threads: training.threads,
       onStep(report) {
         history.addStep(report);
+        metrics?.add({ kind: "step", ...report });
         progress?.step(report.epoch, report);
         onStep?.(report);
       },
       onEpoch(report) {
         history.addEpoch(report);
+        metrics?.add({ kind: "epoch", step: history.steps, ...report });
         progress?.epoch(report.epoch, report);
         onEpoch?.(report);
       },
@@ -211,6 +245,42 @@ async function testModel(
     if (!isAbort(error, signal)) throw error;
     return { status: "interrupted", result: undefined };
   }
+}
+
+async function takeSamples(
+  model: Seq2SeqAttentionModel,
+  { xSrc, xTgt }: CopyTaskData,
+): Promise<Samples> {
+  const prediction = await model.predict(xSrc);
+  const predicted = {
+    source: xSrc,
+    target: xTgt,
+    prediction,
+    padToken: model.sizes.padToken,
+  };
+  const rows = chooseSamples(predicted);
+  const samples = rows.map(async (row) => {
+    const [source, tokens] = [rowOf(xSrc, row), rowOf(prediction, row)];
+    const { data, shape } = await model.attention(source, tokens);
+    const attention = { data, shape: shape.slice(1) };
+    return describeSample(predicted, row, attention, String);
+  });
+  return {
+    schema_version: 1,
+    samples: await Promise.all(samples),
+    by_length: countByLength(predicted),
+  };
+}
+
+function rowOf(
+  { data, shape }: NDArray<Int32Array>,
+  row: number,
+): NDArray<Int32Array> {
+  const width = shape[1]!;
+  return {
+    data: data.slice(row * width, (row + 1) * width),
+    shape: [1, width],
+  };
 }
 
 function describeEnd(

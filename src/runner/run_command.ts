@@ -4,7 +4,7 @@
  */
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
-import { runExperiment } from "./experiment.ts";
+import { openFolder, runExperiment } from "./experiment.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Logger } from "./logging.ts";
 import { isSameFile } from "./files.ts";
@@ -41,6 +41,7 @@ export async function runCommand(command: RunCommand): Promise<number> {
   const output = command.output === undefined
     ? { write: writeToStdout }
     : openOutput(command.output);
+  const folder = openFolder(config);
   // Last, for it creates the log file: until here nothing has been written.
   const log = new Logger(config.logging);
   const interrupts = new Interrupts((name) =>
@@ -52,7 +53,7 @@ export async function runCommand(command: RunCommand): Promise<number> {
     const results = await runExperiment(config, log, {
       signal: interrupts.signal,
       compile: { debug: command.debug, check: command.check },
-    });
+    }, folder);
     try {
       await output.write(formatResults(results));
     } catch (error) {

@@ -79,7 +79,7 @@ Deno.test("parseConfig() keeps keys in the order of the defaults", () => {
   assertEquals(
     JSON.stringify(Object.keys(config)),
     '["data","model",' +
-      '"training","logging"]',
+      '"training","logging","output"]',
   );
   assertEquals(Object.keys(config.data), Object.keys(DEFAULT_CONFIG.data));
 });
@@ -93,7 +93,7 @@ Deno.test("parseConfig() reads numbers in every notation of YAML", () => {
 });
 
 Deno.test("parseConfig() refuses text without a mapping", () => {
-  const wanted = "a mapping of data, model, training, logging";
+  const wanted = "a mapping of data, model, training, logging, output";
   const cases: [string, string][] = [
     ["", "an empty document"],
     ["# only a comment\n", "an empty document"],
