@@ -64,6 +64,11 @@ export {
   type CopyTaskOptions,
   generateCopyTaskData,
 } from "./src/data/copy_task.ts";
+export {
+  type TokenKind,
+  Vocabulary,
+  type VocabularyJson,
+} from "./src/data/vocabulary.ts";
 export { Random, type RandomState } from "./src/random.ts";
 
 // The model.
