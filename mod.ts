@@ -94,6 +94,11 @@ export type {
   Seq2SeqSizes,
   SpecialTokens,
 } from "./src/nn/seq2seq.ts";
+export {
+  exportOnnx,
+  type ExportOptions,
+  type OnnxForm,
+} from "./src/onnx/export_model.ts";
 
 // Arrays.
 export {

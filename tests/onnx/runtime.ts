@@ -10,6 +10,7 @@ import {
   type Request,
   toWire,
   type ValueMetadata,
+  VERSION,
 } from "./wire.ts";
 
 /** A model that was read and found sound. */
@@ -24,6 +25,9 @@ export interface OnnxModel {
 
 const LOCK = new URL("runtime.lock", import.meta.url).pathname;
 const SCRIPT = new URL("runtime_process.ts", import.meta.url).pathname;
+
+/** The package, as a script that runs with {@linkcode ARGUMENTS} imports it. */
+export const PACKAGE = `npm:onnxruntime-node@${VERSION}`;
 
 /** The arguments with which Deno runs what imports ONNX Runtime. */
 export const ARGUMENTS: readonly string[] = [

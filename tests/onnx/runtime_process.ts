@@ -12,6 +12,7 @@ import {
   type Request,
   toWire,
   type ValueMetadata,
+  VERSION,
 } from "./wire.ts";
 
 /** What is used of the package. */
@@ -38,7 +39,6 @@ interface Tensor {
 }
 
 // Not a literal: checking the project is not to look for it.
-const VERSION = "1.30.0";
 const { default: runtime }: { default: OnnxRuntime } = await import(
   `npm:onnxruntime-node@${VERSION}`
 );

@@ -2,6 +2,9 @@
 // line of JSON each. Elements travel as base64, so that NaN survives.
 import type { NDArray } from "../../src/array.ts";
 
+/** The version of ONNX Runtime that the tests hold files to. */
+export const VERSION = "1.30.0";
+
 /** An array on its way. */
 export interface WireTensor {
   readonly type: "float32" | "int32";
