@@ -20,6 +20,8 @@ export interface Buffer {
   readonly local: boolean;
   /** Whether it must keep its contents from run to run. */
   readonly pinned: boolean;
+  /** Set where one kernel alone writes and reads it, each time anew. */
+  readonly scratch?: true;
   /** Set where the buffer is a variable's own place. */
   readonly variable?: string;
 }
@@ -138,6 +140,11 @@ export interface ProductKernel {
   readonly out: Operand;
   /** Whether the result is added to what is there. */
   readonly add: boolean;
+  /**
+   * Where rows of `a` are copied to lie side by side, if they are; what it
+   * holds before and after means nothing.
+   */
+  readonly scratch?: Buffer;
   /** Buffers set to 0 before the loops. */
   readonly clears: readonly Buffer[];
 }

@@ -15,7 +15,7 @@ export function viewsOf(kernel: Kernel): View[] {
 export function buffersOf(kernel: Kernel): Buffer[] {
   if (kernel.kind === "product") {
     const { a, b, out, clears } = kernel;
-    return [...clears, a.buffer, b.buffer, out.buffer];
+    return [...clears, ...scratchOf(kernel), a.buffer, b.buffer, out.buffer];
   }
   return [
     ...kernel.clears,
@@ -25,7 +25,12 @@ export function buffersOf(kernel: Kernel): Buffer[] {
   ];
 }
 
-/** Every buffer that a kernel writes, once. */
+/** What a kernel writes for itself alone, to no meaning for others. */
+export function scratchOf(kernel: Kernel): Buffer[] {
+  return kernel.kind === "product" && kernel.scratch ? [kernel.scratch] : [];
+}
+
+/** Every buffer that a kernel writes for others, once. */
 export function writtenBy(kernel: Kernel): Buffer[] {
   const stored = kernel.kind === "product"
     ? [kernel.out.buffer]

@@ -17,7 +17,8 @@ import {
 } from "./kernel.ts";
 import { LoopBuilder } from "./loop_builder.ts";
 import type { Buffers } from "./lower.ts";
-import { asLoops, isDirect, nestOf } from "./products.ts";
+import { PREPARED } from "./stages.ts";
+import { asLoops, isDirect, nestOf, scratchStride } from "./products.ts";
 
 /** Writes the kernels of one stage. */
 export class KernelBuilder {
@@ -120,10 +121,15 @@ export class KernelBuilder {
       this.clear(kernel.out.buffer, clears);
       return [asLoops(kernel)];
     }
+    // What is prepared must leave room to steps, and takes its time.
+    const stride = group.stage === PREPARED ? 0 : scratchStride(nest);
+    const scratch = stride > 0
+      ? { scratch: this.#buffers.scratch(node, stride * nest.k.extent) }
+      : {};
     // Sums over tiles, and over loops outside the product, start from zero.
-    if (!kernel.add && !nest.addsOuter) return [kernel];
-    this.clear(kernel.out.buffer, clears);
-    return [{ ...kernel, add: true }];
+    const add = kernel.add || nest.addsOuter;
+    if (add) this.clear(kernel.out.buffer, clears);
+    return [{ ...kernel, ...scratch, add }];
   }
 
   #productKernel(

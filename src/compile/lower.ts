@@ -196,6 +196,22 @@ export class Buffers {
     return buffer;
   }
 
+  /** A buffer of so many floats that a node's kernel uses for itself. */
+  scratch(node: Node, size: number): Buffer {
+    const buffer: Buffer = {
+      id: this.all.length,
+      node,
+      dtype: "float32",
+      size,
+      strides: [],
+      local: true,
+      pinned: false,
+      scratch: true,
+    };
+    this.all.push(buffer);
+    return buffer;
+  }
+
   /** Whether the first axis of a root's value is cut into tiles. */
   isTiled(root: Node): boolean {
     const { batch } = this.#grouping.stages;

@@ -16,6 +16,7 @@ import type {
   Value,
   View,
 } from "./kernel.ts";
+import { scratchOf } from "./kernel_buffers.ts";
 import { nestOf } from "./products.ts";
 
 /** Options of {@linkcode formatKernels}. */
@@ -56,7 +57,8 @@ export function formatKernels(
 
 /** One line: `b3 float32[64, 10] by [12, 1], a tile: decoder.attention.exp`. */
 function formatBuffer(buffer: Buffer): string {
-  const { dtype, node, strides, local } = buffer;
+  const { dtype, node, strides, local, scratch, size } = buffer;
+  if (scratch) return `b${buffer.id} ${dtype}, ${size} of scratch`;
   const place = local ? ", a tile" : "";
   return `b${buffer.id} ${dtype}[${node.shape.join(", ")}] ` +
     `by [${strides.join(", ")}]${place}: ${contentsOf(buffer)}`;
@@ -202,6 +204,7 @@ function formatProduct(
     side(a, "a"),
     side(b, "b"),
     side(out, "out"),
+    ...scratchOf(kernel).map(({ id }) => `    a is transposed into b${id}`),
     ...(blocks ? [`    blocks: ${blocks(kernel, tile)}`] : []),
   ];
 }

@@ -5,7 +5,12 @@
 import type { TypedArray } from "../array.ts";
 import type { Buffer, Kernel, StageKernels } from "../compile/kernel.ts";
 import { nameOf } from "../compile/kernel.ts";
-import { buffersOf, indicesOf, writtenBy } from "../compile/kernel_buffers.ts";
+import {
+  buffersOf,
+  indicesOf,
+  scratchOf,
+  writtenBy,
+} from "../compile/kernel_buffers.ts";
 import type { KernelCall } from "../compile/schedule.ts";
 import { walkKernel } from "../compile/walk_kernel.ts";
 import { compare, DeviationError, isWithin } from "./deviation.ts";
@@ -89,6 +94,7 @@ export class CheckedProgram implements Executor {
       this.#compare(call, buffer, want, bound);
       this.#accept(buffer);
     }
+    for (const buffer of scratchOf(kernel)) this.#accept(buffer);
     if (this.#expected.length > SEARCHED_BYTES) return;
     this.#searchStray(nameKernel(kernel, call.at));
   }

@@ -88,7 +88,7 @@ export class DebugReport {
     const { prepare, stages, buffers, batch, tile } = lowered;
     const kernels = stages.reduce((sum, s) => sum + s.kernels.length, 0);
     const prepared = prepare.kernels.length;
-    const local = buffers.filter((buffer) => buffer.local).length;
+    const local = buffers.filter((b) => b.local && !b.scratch).length;
     const reuse = this.#level >= LEVEL.buffers ? " (nothing reused)" : "";
     this.#write([
       formatTable([
@@ -163,7 +163,8 @@ function formatFunctions(module: Uint8Array): string {
 /** The range of every buffer, and how many NaN there are in all. */
 function describeBuffers(opened: Opened): { text: string; count: number } {
   let count = 0;
-  const rows = opened.lowered.buffers.map((buffer) => {
+  const buffers = opened.lowered.buffers.filter(({ scratch }) => !scratch);
+  const rows = buffers.map((buffer) => {
     let [least, most, wrong] = [Infinity, -Infinity, 0];
     for (const value of opened.contents(buffer)) {
       if (Number.isNaN(value)) wrong++;

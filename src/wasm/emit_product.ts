@@ -3,7 +3,12 @@
  * product. Products of one shape share a function, which is told addresses.
  */
 import type { Operand, ProductKernel } from "../compile/kernel.ts";
-import { type Axis, type Nest, nestOf } from "../compile/products.ts";
+import {
+  type Axis,
+  type Nest,
+  nestOf,
+  scratchStride,
+} from "../compile/products.ts";
 import type {
   FunctionBuilder,
   FunctionRef,
@@ -12,9 +17,19 @@ import type {
 } from "./assembler.ts";
 import { emitClears, type Place } from "./pointers.ts";
 import { emitProduct, type ProductShape } from "./product.ts";
+import { emitTransposition } from "./transposition.ts";
 import { VectorEmitter, type VectorOptions } from "./vector_emitter.ts";
 
 const SIDES = ["a", "b", "out"] as const;
+
+/** The matrices of a product, and how its left operand is copied before. */
+interface Inner {
+  readonly nest: Nest;
+  readonly shape: ProductShape;
+  /** Elements from one k to the next in the copy; 0 for none. */
+  readonly stride: number;
+  readonly add: boolean;
+}
 
 /** The functions of a module's products, by shape. */
 export class ProductFunctions {
@@ -31,14 +46,17 @@ export class ProductFunctions {
   of(kernel: ProductKernel, tile: number): FunctionRef {
     const nest = nestOf(kernel, tile);
     const shape = productShapeOf(kernel, nest);
-    const key = JSON.stringify([nest, shape.padded, kernel.add]);
+    const { add } = kernel;
+    const stride = strideOf(kernel, nest);
+    const key = JSON.stringify([nest, shape.padded, stride, add]);
     const known = this.#functions.get(key);
     if (known) return known;
     const made = this.#module.addFunction(
       nameOf(nest, kernel),
-      { params: ["i32", "i32", "i32"] },
-      (f, a, b, out) => {
-        emitNest(f, nest, { a, b, out }, shape, kernel.add, this.#options);
+      { params: ["i32", "i32", "i32", "i32"] },
+      (f, a, b, out, scratch) => {
+        const inner = { nest, shape, stride, add };
+        emitNest(f, inner, { a, b, out }, scratch, this.#options);
       },
     );
     this.#functions.set(key, made);
@@ -57,6 +75,7 @@ export function emitProductCall(
   for (const side of SIDES) {
     pushStart(f, kernel[side], kernel.tiledLoop >= 0, place);
   }
+  f.i32Const(kernel.scratch ? place.address(kernel.scratch) : 0);
   f.call(shape);
 }
 
@@ -65,20 +84,31 @@ function nameOf({ outer, m, n, k }: Nest, { add }: ProductKernel): string {
   return `product ${sizes}${add ? " added" : ""}`;
 }
 
+/** The elements from one k to the next in the left operand's copy; 0 for none. */
+function strideOf({ scratch }: ProductKernel, nest: Nest): number {
+  // A last, smaller tile may do without.
+  return scratch ? scratchStride(nest) : 0;
+}
+
 /** The sizes and strides of the matrices within a product's outer loops. */
 export function productShapeOf(
-  { out }: ProductKernel,
-  { m, n, k }: Nest,
+  kernel: ProductKernel,
+  nest: Nest,
 ): ProductShape {
+  const { m, n, k } = nest;
   const rowForm = n.b === 1 || n.extent === 1;
+  const stride = strideOf(kernel, nest);
+  const a = stride > 0
+    ? { row: 1, column: stride }
+    : { row: m.a, column: k.extent === 1 ? 1 : k.a };
   return {
     m: m.extent,
     n: n.extent,
     k: k.extent,
-    a: { row: m.a, column: k.extent === 1 ? 1 : k.a },
+    a,
     b: rowForm ? { row: k.b, column: 1 } : { row: 1, column: n.b },
     c: { row: m.out },
-    padded: isPadded(out, n.extent),
+    padded: isPadded(kernel.out, n.extent),
   };
 }
 
@@ -86,23 +116,28 @@ type Pointers = Readonly<Record<(typeof SIDES)[number], Local<"i32">>>;
 
 function emitNest(
   f: FunctionBuilder,
-  { outer }: Nest,
+  { nest, shape, stride, add }: Inner,
   pointers: Pointers,
-  shape: ProductShape,
-  add: boolean,
+  scratch: Local<"i32">,
   options: VectorOptions,
 ): void {
   const vectors = new VectorEmitter(f, options);
+  const { outer, m, k } = nest;
+  const multiply = (): void => {
+    if (stride > 0) {
+      const [rows, columns] = [m.extent, k.extent];
+      const copy = { rows, columns, from: m.a, to: stride, padded: true };
+      emitTransposition(f, copy, pointers.a, scratch);
+    }
+    emitProduct(vectors, { ...shape, initial: add ? "load" : "zero" }, {
+      a: stride > 0 ? scratch : pointers.a,
+      b: pointers.b,
+      c: pointers.out,
+    });
+  };
   const loop = (level: number): void => {
     const axis = outer[level];
-    if (!axis) {
-      emitProduct(vectors, { ...shape, initial: add ? "load" : "zero" }, {
-        a: pointers.a,
-        b: pointers.b,
-        c: pointers.out,
-      });
-      return;
-    }
+    if (!axis) return multiply();
     const counter = f.local("i32");
     f.forRange(counter, 0, axis.extent, 1, () => {
       loop(level + 1);

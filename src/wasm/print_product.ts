@@ -5,12 +5,8 @@
 import type { ProductKernel } from "../compile/kernel.ts";
 import { nestOf } from "../compile/products.ts";
 import { productShapeOf } from "./emit_product.ts";
-import {
-  chooseBlock,
-  chooseTiles,
-  type Segment,
-  split,
-} from "./product_plan.ts";
+import { type Segment, split } from "./blocks.ts";
+import { chooseBlock, chooseTiles } from "./product_plan.ts";
 
 /**
  * Describes the blocks of a product.

@@ -4,14 +4,17 @@
 // Loads may touch up to 12 bytes behind the end of B and of the streams, and their values are not used;
 // nothing is written outside of C. Legend: C[m, n], A[m, k], B[k, n].
 
-import type { FunctionBuilder, Local } from "./assembler.ts";
+import {
+  type Segment,
+  split,
+  walk,
+  type Walker as WalkerAlong,
+} from "./blocks.ts";
 import { emitBlock, touchLimits } from "./product_block.ts";
 import {
   chooseBlock,
   chooseTiles,
   type ProductPlan,
-  type Segment,
-  split,
   type Tiles,
 } from "./product_plan.ts";
 import type {
@@ -40,10 +43,8 @@ export interface ProductOptions {
   readonly choose?: (shape: ProductShape) => ProductPlan;
 }
 
-type Axis = "rows" | "columns" | "depth";
-
-/** One operand's pointer on its way through the blocks: its steps are bytes. */
-type Walker = { readonly base: Local<"i32"> } & Readonly<Record<Axis, number>>;
+/** One operand's pointer on its way through the blocks. */
+type Walker = WalkerAlong<"rows" | "columns" | "depth">;
 
 /**
  * Emits a product.
@@ -141,59 +142,4 @@ function emitPass(
       });
     });
   });
-}
-
-/** Emits `body` for each block along one axis, with walkers that stand at the block. */
-function walk<S extends Segment>(
-  f: FunctionBuilder,
-  segments: readonly S[],
-  axis: Axis,
-  walkers: readonly Walker[],
-  body: (segment: S, walkers: readonly Walker[]) => void,
-): void {
-  const isSingle = segments.length === 1 && segments[0]!.count === 1;
-  const moving = isSingle ? [] : walkers.filter((w) => w[axis] !== 0);
-  const copies = new Map(moving.map((w) => [w, f.local("i32")]));
-  for (const [walker, copy] of copies) {
-    f.localGet(walker.base);
-    f.localSet(copy);
-  }
-  const here = walkers.map((w) => ({ ...w, base: copies.get(w) ?? w.base }));
-  segments.forEach((segment, i) => {
-    const isLast = i === segments.length - 1;
-    repeat(f, segment.count, (isLastTrip) => {
-      body(segment, here);
-      if (isLast && isLastTrip) return;
-      for (const [walker, copy] of copies) {
-        bump(f, copy, walker[axis] * segment.size);
-      }
-    });
-  });
-  f.release(...copies.values());
-}
-
-/** Emits `body` in a loop, or once; it is told whether it is known to be the last trip. */
-function repeat(
-  f: FunctionBuilder,
-  count: number,
-  body: (isLastTrip: boolean) => void,
-): void {
-  if (count === 1) return body(true);
-  const counter = f.local("i32");
-  f.i32Const(count);
-  f.localSet(counter);
-  f.loop((again) => {
-    body(false);
-    bump(f, counter, -1);
-    f.localGet(counter);
-    f.brIf(again);
-  });
-  f.release(counter);
-}
-
-function bump(f: FunctionBuilder, pointer: Local<"i32">, step: number): void {
-  f.localGet(pointer);
-  f.i32Const(step);
-  f.emit("i32.add");
-  f.localSet(pointer);
 }

@@ -1,6 +1,7 @@
 // Chooses how a matrix product is cut into register blocks, as plain data, from its sizes and strides and a
 // small model of the processor's time. Emits nothing.
 
+import { type Segment, split } from "./blocks.ts";
 import { wheelsOf } from "./product_turns.ts";
 import type { ProductShape } from "./product_types.ts";
 
@@ -14,12 +15,6 @@ import type { ProductShape } from "./product_types.ts";
  * - "dot": k; sums are transposed into columns of C at the end.
  */
 export type Form = "splat" | "quad" | "turn" | "dot";
-
-/** Blocks of one size next to each other: `size` rows or vectors, `count` times. */
-export interface Segment {
-  readonly size: number;
-  readonly count: number;
-}
 
 /** Panels of columns of one width, and how each is cut into rows. */
 export interface Panel extends Segment {
@@ -106,15 +101,6 @@ function withPartial(
   const last = panels.pop()!;
   if (last.count > 1) panels.push({ ...last, count: last.count - 1 });
   return [...panels, { ...last, count: 1, lanes }];
-}
-
-/** Splits `total` into blocks of `size` and a rest. */
-export function split(total: number, size: number): Segment[] {
-  const segments: Segment[] = [];
-  const count = Math.floor(total / size);
-  if (count > 0) segments.push({ size, count });
-  if (total % size > 0) segments.push({ size: total % size, count: 1 });
-  return segments;
 }
 
 /** Ways to cover vectors or rows by parts of one size and a rest, which may share those of the last part. */

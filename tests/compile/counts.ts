@@ -84,7 +84,7 @@ function count({ outputs, updates, frozen = [] }: Definition): Counts {
     frozen,
   });
   const { prepare, stages, buffers, tile } = program.lowered;
-  const local = buffers.filter((buffer) => buffer.local);
+  const local = buffers.filter((buffer) => buffer.local && !buffer.scratch);
   return {
     nodes: [reachable(written).length, reachable(rewritten).length],
     multiplyAdds: [before.multiplyAdds, after.multiplyAdds],
