@@ -7,6 +7,7 @@
  */
 import type { Buffer, LoopKernel, Value, View } from "../compile/kernel.ts";
 import type { FunctionBuilder } from "./assembler.ts";
+import { emitCopies } from "./emit_copy.ts";
 import { ValueEmitter } from "./emit_value.ts";
 import { emitClears, type Place, Pointers } from "./pointers.ts";
 import type { VectorOptions } from "./vector_emitter.ts";
@@ -28,7 +29,7 @@ export function emitLoop(
   emitClears(f, kernel.clears, place);
   const batch = kernel.tiled ? place.tile : kernel.extents[0]!;
   const nest = joinRows({ ...kernel, extents: kernel.extents.with(0, batch) });
-  if (nest.extents.includes(0)) return;
+  if (nest.extents.includes(0) || emitCopies(f, nest, place)) return;
   const math = new VectorMath(f, functionsOf(nest), options);
   new RowEmitter(f, nest, place, math).emit();
   math.release();

@@ -344,6 +344,13 @@ export class ValueEmitter {
         return "int";
       case "select": {
         const [condition, a, b] = value.args as [number, number, number];
+        if (this.#isZero(a) || this.#isZero(b)) {
+          // Zeros are what a mask leaves of anything: one instruction.
+          this.#getStored(this.#isZero(a) ? b : a, vector);
+          this.#getMask(condition, vector);
+          f.emit(this.#isZero(a) ? "v128.andnot" : "v128.and");
+          return plain;
+        }
         this.#getStored(a, vector);
         this.#getStored(b, vector);
         this.#getMask(condition, vector);
@@ -383,6 +390,12 @@ export class ValueEmitter {
         return compares ? "mask" : plain;
       }
     }
+  }
+
+  /** Whether a value is the constant 0, and not -0. */
+  #isZero(at: number): boolean {
+    const value = this.#kernel.values[at]!;
+    return value.op === "constant" && Object.is(value.value, 0);
   }
 
   #cast(arg: number, vector: number, op: "toFloat" | "toInt"): void {
