@@ -8,8 +8,10 @@ import type { Sample } from "./samples.ts";
 
 const CELL = 24;
 const TOP = 22;
-/** The width of a character of the labels, about. */
-const CHARACTER = 7.3;
+/** The width of a character of the labels, rather too much than too little. */
+const CHARACTER = 8;
+/** The sign of right or wrong with the space around it. */
+const MARK = 28;
 /** Longer labels are cut; their whole text is in the tip. */
 const LABEL = 10;
 
@@ -21,11 +23,10 @@ const LABEL = 10;
  */
 export function heatmap(sample: Sample): Markup {
   const { source, target, prediction, attention } = sample;
-  const left = 30 + labelWidth(prediction);
-  const marks = 22 + (isRight(sample) ? 0 : labelWidth(target));
+  const left = leftOf(sample);
   const upright = source.every((token) => [...token].length <= 2);
   const below = 14 + (upright ? 12 : labelWidth(source));
-  const width = left + CELL * source.length + marks;
+  const width = heatmapWidth(sample);
   const right = left + CELL * source.length;
   const bottom = TOP + CELL * target.length;
   const height = bottom + below + 16;
@@ -85,6 +86,17 @@ ${
     height - 4
   }" text-anchor="middle">source</text>
 </svg>`;
+}
+
+/** How wide the drawing of a prediction is, in pixels. */
+export function heatmapWidth(sample: Sample): number {
+  const marks = MARK + (isRight(sample) ? 0 : labelWidth(sample.target));
+  return leftOf(sample) + CELL * sample.source.length + marks;
+}
+
+/** Where the cells begin. */
+function leftOf({ prediction }: Sample): number {
+  return 30 + labelWidth(prediction);
 }
 
 /** Whether every token of a prediction is the wanted one. */

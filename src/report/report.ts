@@ -6,7 +6,7 @@
  * were looked at want a DOM or weigh megabytes for two kinds of picture.
  */
 import type { Results } from "../runner/results.ts";
-import { heatmap, isRight } from "./heatmap.ts";
+import { heatmap, heatmapWidth, isRight } from "./heatmap.ts";
 import { lineChart, type Series } from "./line_chart.ts";
 import { type Content, Markup, markup } from "./markup.ts";
 import type { Sample, Samples } from "./samples.ts";
@@ -137,6 +137,9 @@ function seriesOf(
   return [...series, { name: "validation", values: validation }];
 }
 
+/** What fits into half the page, in pixels; wider heatmaps get a whole row. */
+const HALF_WIDTH = 450;
+
 function predictions(samples: readonly Sample[]): Content {
   return markup`<h2>Sample predictions</h2>
 <p class="quiet">Each row is a predicted token, each column a token of the
@@ -148,11 +151,12 @@ wanted.</p>
 ${
     samples.map((sample, at) => {
       const right = isRight(sample);
-      return markup`<figure class="card"><h3>${at + 1}. <span class="verdict ${
+      const size = heatmapWidth(sample) > HALF_WIDTH ? "wide" : "";
+      return markup`<figure class="card ${size}"><h3>${
+        at + 1
+      }. <span class="verdict ${right ? "right" : "wrong"}">${
         right ? "right" : "wrong"
-      }">${right ? "right" : "wrong"}</span></h3><div class="scroll">${
-        heatmap(sample)
-      }</div></figure>
+      }</span></h3><div class="scroll">${heatmap(sample)}</div></figure>
 `;
     })
   }</div>`;

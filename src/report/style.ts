@@ -59,6 +59,8 @@ p { margin: .25rem 0 .75rem; }
   min-width: 0; margin: 0; padding: 1rem;
   background: var(--card); border: 1px solid var(--rule); border-radius: .5rem;
 }
+.samples .wide { grid-column: 1 / -1; }
+.figures .card { display: flex; flex-direction: column; justify-content: space-between; }
 .figures dt { color: var(--quiet); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 figcaption { font-size: .85rem; margin-bottom: .5rem; }

@@ -177,6 +177,43 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `a wide screen shows heatmaps and labels whole, and figures in line${
+    CHROMIUM === undefined ? " (ignored: needs Chromium)" : ""
+  }`,
+  ignore: CHROMIUM === undefined,
+  fn: async () => {
+    await withFolder(async (folder) => {
+      const path = `${folder}/report.html`;
+      const samples = [10, 14, 28].map((length): Sample => {
+        const tokens = Array.from({ length }, (_, at) => `w${at + 10}`);
+        const attention = tokens.map(() => tokens.map(() => 1 / length));
+        const prediction = tokens.with(3, "much else");
+        return { source: tokens, target: tokens, prediction, attention };
+      });
+      const page = renderReport(RESULTS, { ...SAMPLES, samples });
+      Deno.writeTextFileSync(path, page);
+      await withPage(async (page) => {
+        const screen = { width: 1100, height: 700, scheme: "light" } as const;
+        await page.open(String(pathToFileURL(path)), screen);
+        const hidden = await page.evaluate(`[...document.querySelectorAll(
+          ".scroll")].map((box) => box.scrollWidth - box.clientWidth)`);
+        assertEquals(hidden, [0, 0, 0, 0]);
+        const cut = await page.evaluate(`[...document.querySelectorAll(
+          "svg text")].filter((text) => {
+            const [inner, outer] = [text, text.ownerSVGElement]
+              .map((each) => each.getBoundingClientRect());
+            return inner.left < outer.left || inner.right > outer.right;
+          }).map((text) => text.textContent)`);
+        assertEquals(cut, []);
+        const first = await boxOf(page, ".figures dd");
+        const second = await boxOf(page, ".figures dd", 1);
+        assertEquals(first.y, second.y);
+      });
+    });
+  },
+});
+
 Deno.test("the page needs nothing but itself", () => {
   const page = renderReport(RESULTS, SAMPLES);
   assert(!/<script|<link|<img|<iframe|https?:|url\(|@import/.test(page));
