@@ -89,9 +89,11 @@ export function isDirect(nest: Nest): boolean {
 }
 
 /** Fewer columns do not make good for copying the left operand. */
-const SHARING_COLUMNS = 96;
+const SHARING_COLUMNS = 64;
 /** Nor do fewer rows, of which six are multiplied at once. */
 const TURNING_ROWS = 12;
+/** Nor do products that save less time than compiling the copy takes. */
+const LEAST_WORK = 1 << 17;
 /** Larger copies would leave the second-level cache. */
 const MAX_SCRATCH = 1 << 17;
 
@@ -104,7 +106,8 @@ export function scratchStride({ m, n, k }: Nest): number {
   const lies = k.a === 1 && m.a !== 1 && n.b === 1;
   const stride = 4 * Math.ceil(m.extent / 4);
   const pays = n.extent >= SHARING_COLUMNS && m.extent >= TURNING_ROWS &&
-    stride * k.extent <= MAX_SCRATCH && k.extent > 4;
+    stride * k.extent <= MAX_SCRATCH &&
+    m.extent * n.extent * k.extent >= LEAST_WORK;
   if (!lies || !pays) return 0;
   // Whole lines of the cache would fall on few of its sets.
   return stride % 16 === 0 ? stride + 4 : stride;

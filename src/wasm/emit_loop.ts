@@ -5,11 +5,20 @@
  * Loads at the end of a row may touch up to 12 bytes behind it; their values
  * are not used. Stores never do.
  */
-import type { Buffer, LoopKernel, Value, View } from "../compile/kernel.ts";
+import type { LoopKernel, View } from "../compile/kernel.ts";
 import type { FunctionBuilder } from "./assembler.ts";
 import { emitCopies } from "./emit_copy.ts";
 import { ValueEmitter } from "./emit_value.ts";
 import { emitClears, type Place, Pointers } from "./pointers.ts";
+import {
+  closureOf,
+  cut,
+  findWaiting,
+  lastUses,
+  type Phase,
+  phasesOf,
+  type Waiting,
+} from "./row_phases.ts";
 import type { VectorOptions } from "./vector_emitter.ts";
 import { type VectorFunction, VectorMath } from "./vector_math.ts";
 
@@ -77,18 +86,6 @@ function functionsOf(kernel: LoopKernel): VectorFunction[] {
   return names.filter((name) => kernel.values.some(({ op }) => op === name));
 }
 
-/** The values of a kernel, cut where a whole row must be seen first. */
-interface Phase {
-  /** Values with one element for each of the row's. */
-  readonly elements: readonly number[];
-  /** Reductions fed by this phase. */
-  readonly reductions: readonly number[];
-  /** Values with one element a row, known when the phase is over. */
-  readonly scalars: readonly number[];
-  /** Stores of the phase's elements. */
-  readonly stores: readonly number[];
-}
-
 class RowEmitter {
   readonly #f: FunctionBuilder;
   readonly #kernel: LoopKernel;
@@ -99,6 +96,9 @@ class RowEmitter {
   readonly #phases: readonly Phase[];
   readonly #phaseOf: readonly number[];
   readonly #lastUse: readonly number[];
+  /** Of long rows: the elements that each phase computes, and which wait where. */
+  readonly #anew: readonly (readonly number[])[];
+  readonly #waiting: readonly Waiting[];
 
   constructor(
     f: FunctionBuilder,
@@ -114,6 +114,10 @@ class RowEmitter {
     const isLong = Math.ceil(this.#row / 4) > UNROLLED_VECTORS;
     this.#phases = cut(kernel, this.#phaseOf, isLong);
     this.#lastUse = lastUses(kernel, this.#phaseOf);
+    this.#waiting = isLong ? findWaiting(kernel, this.#phases) : [];
+    this.#anew = this.#phases.map((phase, at) =>
+      closureOf(kernel, phase, this.#waitingIn(at).map(({ value }) => value))
+    );
     this.#pointers = new Pointers(f, place, this.#outer);
     this.#values = new ValueEmitter(f, kernel, math, this.#pointers, this.#row);
   }
@@ -148,7 +152,7 @@ class RowEmitter {
     this.#pointers.leaveRow();
   }
 
-  /** Rows too long for registers: a loop, values of other phases computed anew. */
+  /** Rows too long for registers: a loop, values of other phases computed anew or read from where they wait. */
   #emitLongPhase(phase: Phase, at: number, vectors: number): void {
     const busy = phase.stores.length + phase.reductions.length > 0;
     if (!busy) return;
@@ -168,40 +172,38 @@ class RowEmitter {
   }
 
   #emitVector(phase: Phase, at: number, vector: number, anew: boolean): void {
-    const needed = anew ? this.#closure(phase) : phase.elements;
-    for (const value of needed) this.#values.element(value, vector);
+    const needed = anew ? this.#anew[at]! : phase.elements;
     const lanes = Math.min(4, this.#row - 4 * vector);
+    const { stores } = this.#kernel;
+    for (const { value, store } of this.#waitingIn(at)) {
+      this.#values.reload(value, vector, stores[store]!.view);
+    }
+    for (const value of needed) this.#values.element(value, vector);
+    for (const { value, store, from } of this.#waiting) {
+      if (from !== at) continue;
+      this.#values.store(stores[store]!.view, value, vector, lanes, false);
+    }
     for (const value of phase.reductions) {
       this.#values.reduce(value, vector, lanes);
     }
     for (const store of phase.stores) {
-      const { view, value, add } = this.#kernel.stores[store]!;
+      const { view, value, add } = stores[store]!;
       this.#values.store(view, value, vector, lanes, add);
     }
     // A value nobody needs any more gives its register back.
     const dead = anew
-      ? needed
+      ? [...needed, ...this.#waitingIn(at).map(({ value }) => value)]
       : this.#kernel.values.keys().filter((value) =>
         !this.#kernel.values[value]!.scalar && this.#lastUse[value] === at
       );
     for (const value of dead) this.#values.forget(value, vector);
   }
 
-  /** All elements that a phase's stores and reductions are computed from. */
-  #closure(phase: Phase): number[] {
-    const { values, stores } = this.#kernel;
-    const needed = new Set<number>();
-    const pending = [
-      ...phase.reductions.flatMap((value) => argsOf(values[value]!)),
-      ...phase.stores.map((store) => stores[store]!.value),
-    ];
-    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-      const value = values[at]!;
-      if (value.scalar || needed.has(at)) continue;
-      needed.add(at);
-      pending.push(...argsOf(value));
-    }
-    return [...needed].sort((a, b) => a - b);
+  /** The values that a phase reads where an earlier one has put them. */
+  #waitingIn(phase: number): Waiting[] {
+    return this.#waiting.filter(({ from, until }) =>
+      from < phase && phase <= until
+    );
   }
 
   #storeScalars(phase: number): void {
@@ -214,96 +216,4 @@ class RowEmitter {
       }
     }
   }
-}
-
-/** The positions of the values that a value is computed from. */
-export function argsOf(value: Value): readonly number[] {
-  switch (value.op) {
-    case "load":
-    case "constant":
-    case "position":
-      return [];
-    case "rowSum":
-    case "rowMax":
-      return [value.arg];
-    case "rowFirst":
-      return [value.arg, value.max];
-    default:
-      return value.args;
-  }
-}
-
-/** The phase at whose end (for one a row) or in which a value is known. */
-function phasesOf(values: readonly Value[]): number[] {
-  const phases: number[] = [];
-  for (const value of values) {
-    const scalarArgs = argsOf(value).filter((arg) => values[arg]!.scalar);
-    const elementArgs = argsOf(value).filter((arg) => !values[arg]!.scalar);
-    // Elements may use a row's value only in the phase after it is known;
-    // values that no reduction stands behind are known at once.
-    const reduced = (arg: number): boolean => phases[arg]! >= 0;
-    const after = scalarArgs.filter(reduced).map((arg) => phases[arg]! + 1);
-    const beside = elementArgs.map((arg) => phases[arg]!);
-    if (!value.scalar) {
-      phases.push(Math.max(0, ...after, ...beside));
-    } else if (value.op.startsWith("row")) {
-      phases.push(Math.max(0, ...after, ...beside));
-    } else {
-      phases.push(Math.max(-1, ...scalarArgs.map((arg) => phases[arg]!)));
-    }
-  }
-  return phases;
-}
-
-function cut(
-  kernel: LoopKernel,
-  phaseOf: readonly number[],
-  isLong: boolean,
-): Phase[] {
-  const { values, stores } = kernel;
-  const storePhase = stores.map(({ value, view }) => {
-    const phase = phaseOf[value]!;
-    const alongRow = view.strides.at(-1) !== 0 ||
-      (view.lookup?.index.strides.at(-1) ?? 0) !== 0;
-    if (!values[value]!.scalar) return phase;
-    // One value along the whole row: when it is known.
-    return alongRow ? phase + 1 : -1;
-  });
-  const count = 1 + Math.max(0, ...phaseOf, ...storePhase);
-  if (isLong) {
-    // Later phases of a long row read anew: what is read is overwritten last.
-    for (const [store, { view, value }] of stores.entries()) {
-      if (values[value]!.scalar || !isRead(values, view.buffer)) continue;
-      storePhase[store] = count - 1;
-    }
-  }
-  return Array.from({ length: count }, (_, at) => {
-    const here = [...values.keys()].filter((value) => phaseOf[value] === at);
-    const reductions = here.filter((v) => values[v]!.op.startsWith("row"));
-    return {
-      elements: here.filter((value) => !values[value]!.scalar),
-      reductions,
-      scalars: here.filter((value) =>
-        values[value]!.scalar && !reductions.includes(value)
-      ),
-      stores: [...stores.keys()].filter((store) => storePhase[store] === at),
-    };
-  });
-}
-
-function isRead(values: readonly Value[], buffer: Buffer): boolean {
-  return values.some((value) =>
-    value.op === "load" && value.view.buffer === buffer
-  );
-}
-
-/** The last phase that needs an element. */
-function lastUses(kernel: LoopKernel, phaseOf: readonly number[]): number[] {
-  const last = [...phaseOf];
-  for (const [at, value] of kernel.values.entries()) {
-    for (const arg of argsOf(value)) {
-      last[arg] = Math.max(last[arg]!, phaseOf[at]!);
-    }
-  }
-  return last;
 }

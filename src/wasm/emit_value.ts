@@ -128,6 +128,12 @@ export class ValueEmitter {
     this.#elements.set(key, this.#hold(kind));
   }
 
+  /** Reads a vector of a value's elements from where they have been put. */
+  reload(at: number, vector: number, view: View): void {
+    this.#memory.load(view, vector);
+    this.#elements.set(`${at} ${vector}`, this.#hold("float"));
+  }
+
   /** Gives back the local of a value's vector. */
   forget(at: number, vector: number): void {
     const key = `${at} ${vector}`;

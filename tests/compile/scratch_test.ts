@@ -42,16 +42,17 @@ Deno.test("products of many rows and columns copy their left operand, others do 
     assertEquals(products.length, 1);
     return products[0]!.scratch !== undefined;
   };
-  assert(copies(3, 16, 32, 96));
-  assert(!copies(3, 16, 32, 64), "few columns");
-  assert(!copies(3, 1, 32, 96), "few rows");
+  assert(copies(3, 16, 64, 96));
+  assert(!copies(3, 16, 512, 32), "few columns");
+  assert(!copies(3, 16, 16, 96), "little work");
+  assert(!copies(3, 1, 512, 96), "few rows");
 });
 
 for (
   const [batch, rows, k, n] of [
-    [7, 5, 9, 96],
+    [7, 5, 40, 96],
     [5, 13, 31, 98],
-    [3, 16, 8, 100],
+    [3, 16, 30, 100],
     [2, 33, 65, 103],
   ] as const
 ) {
