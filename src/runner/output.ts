@@ -1,30 +1,11 @@
 /**
- * The place of the results: checked before the work, written after it. A file
- * is written beside its place and moved there, so that neither a crash nor a
- * full disk leaves half a result or costs the previous one.
+ * The place of the results: checked before the work, written after it. How a
+ * file is written as a whole is known elsewhere.
  */
-import { dirname, join, resolve } from "node:path";
-import { describeFileError, inspect, isDenial } from "./files.ts";
+import { openPlace } from "../files/place.ts";
 import { writeToStderr, writeToStdout } from "./streams.ts";
 
-/** An output place that cannot be used. */
-export class OutputError extends Error {
-  /** The error's name, `"OutputError"`. */
-  override name = "OutputError";
-  /** The place, as it was given. */
-  readonly path: string;
-
-  /**
-   * Describes why a place cannot be used.
-   *
-   * @param path The place, as it was given.
-   * @param reason What is wrong with it.
-   */
-  constructor(path: string, reason: string) {
-    super(`Cannot write to ${JSON.stringify(path)}: ${reason}`);
-    this.path = path;
-  }
-}
+export { OutputError } from "../files/errors.ts";
 
 /** A place that has been checked. */
 export interface Output {
@@ -38,9 +19,8 @@ export interface Output {
 }
 
 /**
- * Checks an output place and leaves it as it is. Links are followed; what is
- * neither a file nor a folder (a pipe, a device) is written to directly, and so
- * is a file where only the file itself may be written, not its folder.
+ * Checks an output place and leaves it as it is. A path that means one of this
+ * process's standard streams is that stream.
  *
  * @param path The place, relative to the working directory.
  * @returns The place, ready to be written to.
@@ -49,20 +29,9 @@ export interface Output {
 export function openOutput(path: string): Output {
   const stream = STANDARD_STREAMS.get(path);
   if (stream !== undefined) return { write: stream };
-  const write = attempt(path, () => findWriter(path));
-  return {
-    async write(text: string): Promise<void> {
-      const bytes = new TextEncoder().encode(text);
-      try {
-        await write(bytes);
-      } catch (error) {
-        throw new OutputError(path, describeFileError(error));
-      }
-    },
-  };
+  const place = openPlace(path);
+  return { write: (text) => place.write(new TextEncoder().encode(text)) };
 }
-
-type Writer = (bytes: Uint8Array<ArrayBuffer>) => void | Promise<void>;
 
 /** Deno opens these paths only with all permissions, and we have them open. */
 const STANDARD_STREAMS: ReadonlyMap<string, Output["write"]> = new Map([
@@ -73,172 +42,3 @@ const STANDARD_STREAMS: ReadonlyMap<string, Output["write"]> = new Map([
   ["/dev/fd/2", (text) => Promise.resolve(writeToStderr(text))],
   ["/proc/self/fd/2", (text) => Promise.resolve(writeToStderr(text))],
 ]);
-
-function findWriter(path: string): Writer {
-  if (path === "") throw new Error("the path is empty");
-  const info = inspect(path);
-  if (info === "unreadable") {
-    probeOverwrite(path);
-    return (bytes) => overwrite(path, bytes);
-  }
-  if (info?.isDirectory || /[/\\]$/.test(path)) {
-    throw new Error("it is a folder, not a file");
-  }
-  if (info !== undefined && !info.isFile) {
-    // Opening a pipe only to try would look to its reader like the end.
-    return (bytes) => Deno.writeFile(path, bytes, { create: false });
-  }
-  const place = info === undefined
-    ? followDanglingLinks(path)
-    : Deno.realPathSync(path);
-  const folder = dirname(place);
-  const folderInfo = inspect(folder);
-  if (folderInfo === undefined) {
-    throw new Error(`there is no folder ${JSON.stringify(folder)}`);
-  }
-  if (info !== undefined) probeOverwrite(place);
-  if (isGranted("read", folder) && isGranted("write", folder)) {
-    try {
-      probeReplace(folder);
-      return (bytes) => replace(place, bytes);
-    } catch (error) {
-      // A folder may be closed to new files and its files still be writable.
-      if (info === undefined || !isDenial(error)) throw error;
-    }
-  }
-  if (info === undefined) probeOverwrite(place);
-  return (bytes) => overwrite(place, bytes);
-}
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new OutputError(path, describeFileError(error));
-  }
-}
-
-/** Where a path leads that does not exist, through links that do. */
-function followDanglingLinks(path: string): string {
-  let place = resolve(path);
-  // The system's own limit; more links than that have failed in inspect().
-  for (let links = 0; links < 40; links++) {
-    try {
-      if (!Deno.lstatSync(place).isSymlink) break;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) break;
-      throw error;
-    }
-    place = resolve(dirname(place), Deno.readLinkSync(place));
-  }
-  return place;
-}
-
-/** Only asks; attempting it could prompt for a file nobody has heard of. */
-function isGranted(name: "read" | "write", path: string): boolean {
-  return Deno.permissions.querySync({ name, path }).state === "granted";
-}
-
-function temporaryFile(folder: string): string {
-  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return join(folder, `.weft-${random.toString(16).padStart(8, "0")}.tmp`);
-}
-
-function probeReplace(folder: string): void {
-  const temporary = temporaryFile(folder);
-  Deno.openSync(temporary, { write: true, createNew: true }).close();
-  Deno.removeSync(temporary);
-}
-
-/** Opens without truncating, and tells whether there was anything before. */
-function openForWriting(path: string): { file: Deno.FsFile; isNew: boolean } {
-  try {
-    const file = Deno.openSync(path, { write: true, createNew: true });
-    return { file, isNew: true };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return { file: Deno.openSync(path, { write: true }), isNew: false };
-  }
-}
-
-function probeOverwrite(path: string): void {
-  const { file, isNew } = openForWriting(path);
-  file.close();
-  if (isNew) Deno.removeSync(path);
-}
-
-function replace(place: string, bytes: Uint8Array): void {
-  const temporary = temporaryFile(dirname(place));
-  const previous = inspect(place);
-  const file = Deno.openSync(temporary, { write: true, createNew: true });
-  try {
-    try {
-      writeAll(file, bytes);
-      file.syncSync();
-    } finally {
-      file.close();
-    }
-    const mode = typeof previous === "object" ? previous.mode : null;
-    if (mode !== null && Deno.build.os !== "windows") {
-      Deno.chmodSync(temporary, mode & 0o777);
-    }
-    Deno.renameSync(temporary, place);
-  } catch (error) {
-    removeIfPossible(temporary);
-    throw error;
-  }
-}
-
-/** Truncates last, and undoes on failure what can be undone. */
-function overwrite(path: string, bytes: Uint8Array): void {
-  const previous = readIfPossible(path);
-  const { file, isNew } = openForWriting(path);
-  try {
-    fill(file, bytes);
-  } catch (error) {
-    if (previous !== undefined) fill(file, previous);
-    if (isNew) removeIfPossible(path);
-    throw error;
-  } finally {
-    file.close();
-  }
-}
-
-function fill(file: Deno.FsFile, bytes: Uint8Array): void {
-  if (!isRegular(file)) return writeAll(file, bytes);
-  file.seekSync(0, Deno.SeekMode.Start);
-  writeAll(file, bytes);
-  file.truncateSync(bytes.length);
-  file.syncSync();
-}
-
-/** What may not be looked at is taken for a file, as it nearly always is. */
-function isRegular(file: Deno.FsFile): boolean {
-  try {
-    return file.statSync().isFile;
-  } catch (error) {
-    if (isDenial(error)) return true;
-    throw error;
-  }
-}
-
-function readIfPossible(path: string): Uint8Array | undefined {
-  if (!isGranted("read", path)) return undefined;
-  try {
-    return Deno.readFileSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function removeIfPossible(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // The failure that led here is the one to report.
-  }
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  while (bytes.length > 0) bytes = bytes.subarray(file.writeSync(bytes));
-}
