@@ -100,6 +100,15 @@ export {
   type OnnxForm,
 } from "./src/onnx/export_model.ts";
 
+// Files.
+export { FileError, OutputError } from "./src/files/errors.ts";
+export {
+  readSafetensors,
+  type Safetensors,
+  writeSafetensors,
+} from "./src/files/safetensors.ts";
+export type { Metadata } from "./src/files/safetensors_header.ts";
+
 // Arrays.
 export {
   array,
