@@ -3,6 +3,7 @@
  * runner. The names that a program needs to do the same are exported beside it.
  */
 import { parseCommandLine, UsageError } from "./runner/command_line.ts";
+import { FileError } from "./files/errors.ts";
 import { ConfigError } from "./runner/config_types.ts";
 import { OutputError } from "./runner/output.ts";
 import { writeToStderr, writeToStdout } from "./runner/streams.ts";
@@ -52,7 +53,8 @@ export async function main(
   } catch (error) {
     writeToStderr(`error: ${error instanceof Error ? error.message : error}\n`);
     const isMisuse = error instanceof UsageError ||
-      error instanceof ConfigError || error instanceof OutputError;
+      error instanceof ConfigError || error instanceof OutputError ||
+      error instanceof FileError;
     return isMisuse ? 2 : 1;
   }
 }

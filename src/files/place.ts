@@ -162,6 +162,17 @@ export function replaceFile(place: string, bytes: Uint8Array): void {
     removeIfPossible(temporary);
     throw error;
   }
+  flushFolder(dirname(place));
+}
+
+/** So that the move survives a power failure too, where the system can. */
+function flushFolder(folder: string): void {
+  try {
+    using opened = Deno.openSync(folder);
+    opened.syncSync();
+  } catch {
+    // The file is in its place all the same.
+  }
 }
 
 /** Truncates last, and undoes on failure what can be undone. */

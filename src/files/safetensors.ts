@@ -52,9 +52,9 @@ export interface Safetensors {
 }
 
 /**
- * Writes arrays in the safetensors format, byte for byte as the reference
- * library does: the same arrays and metadata give the same bytes, in whatever
- * order they come.
+ * Writes arrays in the safetensors format, laid out as the reference library
+ * does it: the same arrays and metadata give the same bytes, in whatever order
+ * they come.
  *
  * @param tensors The arrays by name.
  * @param metadata What is said of the file as a whole.
@@ -96,6 +96,7 @@ export function writeSafetensors(
   const bytes = new Uint8Array(head.length + size);
   bytes.set(head);
   let at = head.length;
+  // As they are: every machine that Deno runs on is little-endian too.
   for (const { data: { buffer, byteOffset, byteLength } } of entries) {
     bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
     at += byteLength;

@@ -4,6 +4,13 @@
  */
 import type { ArrayLike, NDArray } from "../array.ts";
 import { checkInteger } from "../checks.ts";
+import { withFile } from "../files/byte_source.ts";
+import {
+  decodeModel,
+  encodeModel,
+  type SaveOptions,
+} from "../files/model_format.ts";
+import { openPlace } from "../files/place.ts";
 import { Random } from "../random.ts";
 import { Variables } from "../run/variables.ts";
 import {
@@ -56,6 +63,7 @@ export {
   type TrainOptions,
 } from "./training.ts";
 export type { PlanOptions } from "./plans.ts";
+export type { SaveOptions } from "../files/model_format.ts";
 
 /** What decides a model before it learns anything. */
 export interface ModelSizes extends Seq2SeqSizes, SpecialTokens {
@@ -309,6 +317,58 @@ export class Seq2SeqAttentionModel {
     for (const [name, value] of Object.entries(checked)) {
       this.#variables.set(name, value);
     }
+  }
+
+  /**
+   * Writes the model to a file in the safetensors format: the parameters under
+   * their names, and what the model is made of in the metadata. Where the
+   * folder may be written, the file is written as a whole or not at all. Adam's
+   * moments are not part of it.
+   *
+   * @param path The file; what was there before is replaced.
+   * @param options What else the file is to say.
+   * @throws {OutputError} If the file cannot be written.
+   * @throws {RangeError} If a parameter is not finite.
+   *
+   * @example There and back
+   * ```ts
+   * import { Seq2SeqAttentionModel } from "jsr:@weft/seq2seq";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sizes = { vocabSize: 4, srcLength: 2, tgtLength: 2 };
+   * const widths = { dModel: 4, dK: 4, dV: 4 };
+   * const model = new Seq2SeqAttentionModel({ ...sizes, ...widths });
+   * const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+   * await model.save(path);
+   * const loaded = await Seq2SeqAttentionModel.load(path);
+   * assertEquals(loaded.parameters(), model.parameters());
+   * await Deno.remove(path);
+   * ```
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const place = openPlace(path);
+    await place.write(encodeModel(this.sizes, this.parameters(), options));
+  }
+
+  /**
+   * Reads a model from a file that {@linkcode save} wrote.
+   *
+   * @param path The file.
+   * @param options How the model's plans are compiled.
+   * @returns The model, as it was but for Adam's moments.
+   * @throws {FileError} If the file cannot be read, or is anything but a
+   * model's.
+   */
+  static load(
+    path: string,
+    options: Pick<Seq2SeqOptions, "compile"> = {},
+  ): Promise<Seq2SeqAttentionModel> {
+    return Promise.try(() => {
+      const { sizes, parameters } = withFile(path, decodeModel);
+      const model = new Seq2SeqAttentionModel({ ...sizes, ...options });
+      model.setParameters(parameters);
+      return model;
+    });
   }
 
   /** Copied once: the caller may change `xSrc` while the prediction runs. */
