@@ -1,2 +1,2 @@
-// Moved; this file goes when nothing imports it any more.
+/** Questions about files, under the name that the runner knows them by. */
 export * from "../files/paths.ts";

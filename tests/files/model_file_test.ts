@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { NDArray } from "../../src/array.ts";
+import { Vocabulary } from "../../src/data/vocabulary.ts";
 import { FileError, OutputError } from "../../src/files/errors.ts";
 import { loadModelFile } from "../../src/files/model_file.ts";
 import {
@@ -76,7 +77,7 @@ testWith(
     await withFolder(async (folder) => {
       const model = await trained();
       const path = `${folder}/model.safetensors`;
-      const vocabulary = { kind: "words", tokens: ["<pad>", "é\n"] };
+      const vocabulary = new Vocabulary("characters", ["é", "\n"]);
       await model.save(path, { vocabulary, config: { data: { n: 1 } } });
       const { tensors, metadata } = readSafetensors(Deno.readFileSync(path));
       assertEquals(Object.keys(tensors).sort(), [...PARAMETER_NAMES].sort());
@@ -85,7 +86,8 @@ testWith(
       assertEquals(rest, {
         format: "weft",
         weft: VERSION,
-        vocabulary: JSON.stringify(vocabulary),
+        vocabulary:
+          '{"kind":"characters","tokens":["<pad>","<eos>","<unk>","é","\\n"]}',
         config: '{"data":{"n":1}}',
       });
       assertEquals(JSON.parse(sizes!), {
@@ -100,7 +102,8 @@ testWith(
         random_seed: 7,
       });
       const loaded = loadModelFile(path);
-      assertEquals(loaded.vocabulary, vocabulary);
+      assertEquals(loaded.vocabulary?.tokens, vocabulary.tokens);
+      assertEquals([...loaded.vocabulary!.encode("\né")], [4, 3]);
       assertEquals(loaded.config, { data: { n: 1 } });
       assertEquals(loaded.model.parameters(), model.parameters());
     });
@@ -239,6 +242,17 @@ const REFUSED: readonly [what: string, change: Change, reason: string][] = [
     "a vocabulary that is not JSON",
     (_, metadata) => metadata["vocabulary"] = "{'a'}",
     'the "vocabulary" of its metadata is not JSON',
+  ],
+  [
+    "a vocabulary that is none",
+    (_, metadata) => metadata["vocabulary"] = '{"kind":"syllables"}',
+    'its vocabulary is wrong: Cannot use kind = "syllables"',
+  ],
+  [
+    "a vocabulary of another size",
+    (_, metadata) =>
+      metadata["vocabulary"] = JSON.stringify(new Vocabulary("words", ["a"])),
+    "its vocabulary has 4 tokens, wanted 5 as the model has",
   ],
   [
     "a configuration with a key twice",
