@@ -83,6 +83,7 @@ export {
   type Evaluation,
   type ModelSizes,
   type PlanOptions,
+  type Prediction,
   type SaveOptions,
   Seq2SeqAttentionModel,
   type Seq2SeqOptions,

@@ -4,6 +4,7 @@
  *
  * S source length, T target length.
  */
+import type { Plan } from "../run/plan.ts";
 import type { Variables } from "../run/variables.ts";
 import { type Batch, parts } from "./batches.ts";
 import type { Plans, PredictPlans } from "./plans.ts";
@@ -90,21 +91,67 @@ export class Inference {
     target: Int32Array,
   ): Promise<Float32Array> {
     const { srcLength, tgtLength } = this.#sizes;
-    const rows = source.length / srcLength;
-    const each = tgtLength * srcLength;
-    const result = new Float32Array(rows * each);
-    const plans = new PreparedPlans((size) => this.#plans.attention(size));
+    const { weights } = await this.#outputs(
+      source,
+      target,
+      (size) => this.#plans.attention(size),
+      { weights: tgtLength * srcLength },
+    );
+    return weights;
+  }
+
+  /**
+   * The weights (n, T, S) and the logarithm of each token's probability
+   * (n, T), with teacher forcing; the latter 0 behind the end of a sequence.
+   */
+  async explain(
+    source: Int32Array,
+    target: Int32Array,
+  ): Promise<{ weights: Float32Array; logProbabilities: Float32Array }> {
+    const { srcLength, tgtLength, eosToken } = this.#sizes;
+    const outputs = await this.#outputs(
+      source,
+      target,
+      (size) => this.#plans.explain(size),
+      { weights: tgtLength * srcLength, logProbabilities: tgtLength },
+    );
+    for (let start = 0; start < target.length; start += tgtLength) {
+      const tokens = target.subarray(start, start + tgtLength);
+      const end = eosToken === undefined ? -1 : tokens.indexOf(eosToken);
+      if (end < 0) continue;
+      outputs.logProbabilities.fill(0, start + end + 1, start + tgtLength);
+    }
+    return outputs;
+  }
+
+  /** Outputs of a plan with teacher forcing, so many numbers a sequence. */
+  async #outputs<K extends string>(
+    source: Int32Array,
+    target: Int32Array,
+    make: (size: number) => Plan<K>,
+    widths: Readonly<Record<K, number>>,
+  ): Promise<Record<K, Float32Array>> {
+    const rows = source.length / this.#sizes.srcLength;
+    const plans = new PreparedPlans(make);
+    const results = Object.entries<number>(widths).map(([name, width]) => ({
+      name: name as K,
+      width,
+      data: new Float32Array(rows * width),
+    }));
     let done = 0;
     await this.#inChunks([{ rows, source, target }], undefined, (chunk) => {
       const plan = plans.get(chunk.rows);
       plan.input("source").set(chunk.source);
       plan.input("target").set(chunk.target);
       plan.step();
-      const found = plan.output("weights").subarray(0, chunk.rows * each);
-      result.set(found, done * each);
+      for (const { name, width, data } of results) {
+        const found = plan.output(name).subarray(0, chunk.rows * width);
+        data.set(found, done * width);
+      }
       done += chunk.rows;
     });
-    return result;
+    const entries = results.map(({ name, data }) => [name, data]);
+    return Object.fromEntries(entries);
   }
 
   /** Greedy tokens of one chunk. */

@@ -79,6 +79,20 @@ export interface Seq2SeqOptions extends Seq2SeqSizes, SpecialTokens {
   readonly compile?: PlanOptions;
 }
 
+/** What {@linkcode Seq2SeqAttentionModel.predictDetailed} resolves to. */
+export interface Prediction {
+  /** int32 (n, T): what `predict` gives. */
+  readonly tokens: NDArray<Int32Array>;
+  /**
+   * (n, T): the natural logarithm of the probability that each token had after
+   * those before it; 0 behind the end of a sequence. Their sum is that of the
+   * whole sequence.
+   */
+  readonly logProbabilities: NDArray<Float32Array>;
+  /** (n, T, S): what `attention` gives. */
+  readonly attention: NDArray<Float32Array>;
+}
+
 /**
  * An attention sequence-to-sequence model: token and position embeddings, one
  * scaled dot-product attention over the source, a tanh layer over context and
@@ -270,6 +284,28 @@ export class Seq2SeqAttentionModel {
   async predict(xSrc: ArrayLike): Promise<NDArray<Int32Array>> {
     const { target } = await this.#withPrediction(xSrc);
     return target;
+  }
+
+  /**
+   * Predicts greedily, and tells how sure each token is and where it looks.
+   *
+   * @param xSrc int32 (n, S), tokens in [0, V).
+   * @returns Tokens, their log-probabilities, and the attention weights.
+   * @throws {TypeError | RangeError} If the data are wrong.
+   */
+  async predictDetailed(xSrc: ArrayLike): Promise<Prediction> {
+    const { source, target } = await this.#withPrediction(xSrc);
+    const { weights, logProbabilities } = await this.#inference.explain(
+      source.data,
+      target.data,
+    );
+    const { srcLength, tgtLength } = this.sizes;
+    const rows = source.shape[0]!;
+    return {
+      tokens: target,
+      logProbabilities: { data: logProbabilities, shape: [rows, tgtLength] },
+      attention: { data: weights, shape: [rows, tgtLength, srcLength] },
+    };
   }
 
   /**

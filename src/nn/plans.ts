@@ -4,6 +4,7 @@
  */
 import type { NDArray } from "../array.ts";
 import { sum } from "../graph/broadcast.ts";
+import { sub } from "../graph/elementwise.ts";
 import { reshape } from "../graph/movement.ts";
 import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
@@ -32,6 +33,9 @@ export type TrainPlan = Plan<"loss" | "accuracy">;
 /** Sums over the tokens of each sequence. */
 export type EvaluatePlan = Plan<"loss" | "correct">;
 
+/** Weights, and the logarithm of the probability of each target token. */
+export type ExplainPlan = Plan<"weights" | "logProbabilities">;
+
 /** The plans of greedy prediction for one batch size. */
 export interface PredictPlans {
   /** Puts keys and values of the sources into variables. */
@@ -59,6 +63,7 @@ export class Plans {
   readonly #train = new Map<number, TrainPlan>();
   readonly #evaluate = new Map<number, EvaluatePlan>();
   readonly #attention = new Map<number, Plan<"weights">>();
+  readonly #explain = new Map<number, ExplainPlan>();
   readonly #predict = new Map<number, PredictPlans>();
 
   /**
@@ -115,6 +120,21 @@ export class Plans {
       const { padToken } = this.#sizes;
       const { weights } = teacherForced(parameters, source, target, padToken);
       return this.#compileFrozen(parameters, { weights });
+    });
+  }
+
+  /** Inputs: source (B, S), target (B, T). */
+  explain(batch: number): ExplainPlan {
+    return remember(this.#explain, batch, () => {
+      const { parameters, source, target } = this.#define(batch);
+      const { padToken } = this.#sizes;
+      const decoded = teacherForced(parameters, source, target, padToken);
+      const { loss } = score(decoded.logits, target, padToken);
+      return this.#compileFrozen(parameters, {
+        weights: decoded.weights,
+        // Not its negative, which would make -0 of a loss of 0.
+        logProbabilities: sub(0, loss),
+      });
     });
   }
 
