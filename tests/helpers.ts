@@ -71,6 +71,10 @@ export interface ProcessOptions {
   readonly permissions?: readonly string[];
   /** The working directory. */
   readonly cwd: string;
+  /** What stands on standard input, all of it at once; nothing by default. */
+  readonly input?: string | Uint8Array<ArrayBuffer>;
+  /** Whether standard input is a pipe that the caller writes to. */
+  readonly isFed?: boolean;
 }
 
 /** The outcome of a process. */
@@ -92,13 +96,14 @@ export interface Outcome {
  */
 export function startCommandLine(
   args: readonly string[],
-  { cwd, permissions = ["--allow-read", "--allow-write"] }: ProcessOptions,
+  { cwd, permissions = ["--allow-read", "--allow-write"], isFed }:
+    ProcessOptions,
 ): Deno.ChildProcess {
   const entry = new URL("mod.ts", ROOT).href;
   return new Deno.Command(Deno.execPath(), {
     args: ["run", ...permissions, "--no-prompt", entry, ...args],
     cwd,
-    stdin: "null",
+    stdin: isFed ? "piped" : "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -115,7 +120,10 @@ export async function runCommandLine(
   args: readonly string[],
   options: ProcessOptions,
 ): Promise<Outcome> {
-  const process = startCommandLine(args, options);
+  const { input } = options;
+  const isFed = input !== undefined;
+  const process = startCommandLine(args, { ...options, isFed });
+  if (isFed) await feed(process, input);
   const { code, stdout, stderr } = await process.output();
   const decoder = new TextDecoder();
   return {
@@ -123,4 +131,16 @@ export async function runCommandLine(
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr),
   };
+}
+
+/** Writes all of an input; a process that ends before is its own affair. */
+async function feed(
+  process: Deno.ChildProcess,
+  input: string | Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  try {
+    await new Blob([input]).stream().pipeTo(process.stdin);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }

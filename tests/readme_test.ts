@@ -4,6 +4,7 @@ import {
   assert,
   assertEquals,
   assertGreaterOrEqual,
+  assertMatch,
   assertStringIncludes,
 } from "@std/assert";
 import * as weft from "../mod.ts";
@@ -97,6 +98,19 @@ async function runLine(line: string, cwd: string): Promise<string> {
   return decoder.decode(stdout);
 }
 
+/** Saves a model of the sizes of configs/tiny.yaml; what it says is random. */
+async function saveTinyModel(path: string): Promise<void> {
+  const model = new weft.Seq2SeqAttentionModel({
+    vocabSize: 8,
+    srcLength: 5,
+    tgtLength: 5,
+    dModel: 16,
+    dK: 16,
+    dV: 16,
+  });
+  await model.save(path);
+}
+
 /** Needs another network or ran already: this very test is a part of it. */
 const NOT_RUN = ["npx -y deno@2.9.6 task test"];
 
@@ -109,6 +123,7 @@ processTest("the commands of the README run as they stand", async () => {
     assertEquals(lines.length - run.length, NOT_RUN.length);
     const read = (name: string): Results =>
       JSON.parse(Deno.readTextFileSync(`${cwd}/${name}`));
+    await saveTinyModel(`${cwd}/model.safetensors`);
     for (const line of run) {
       // npx would fetch the Deno that runs this test.
       const command = line.replace(/^npx -y deno@[\d.]+ /, "deno ");
@@ -118,6 +133,11 @@ processTest("the commands of the README run as they stand", async () => {
         assertStringIncludes(stdout, "| weft, interpreter ");
       } else if (command.includes(" mod.ts check ")) {
         assertStringIncludes(stdout, "\n  steps: 100\n");
+      } else if (command.includes(" mod.ts predict ")) {
+        if (command.endsWith("--json")) JSON.parse(stdout);
+        else assertMatch(stdout, /^\d( \d){4}\n$/);
+      } else if (command.includes(" mod.ts evaluate ")) {
+        assertEquals(JSON.parse(stdout).sequences, 1);
       } else assertEquals(stdout, "", line);
     }
     const { status, config, test } = read("results.json");

@@ -3,9 +3,11 @@
  */
 import { CHECK } from "./commands/check.ts";
 import type { Command, Flags, Given } from "./commands/command.ts";
+import { EVALUATE } from "./commands/evaluate.ts";
 import { parseFlags, UsageError } from "./commands/flags.ts";
 import { formatHelp, formatMainHelp } from "./commands/help.ts";
 import { INIT } from "./commands/init.ts";
+import { PREDICT } from "./commands/predict.ts";
 import { REPORT } from "./commands/report.ts";
 import { RUN } from "./commands/run.ts";
 import { SCHEMA } from "./commands/schema.ts";
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   CHECK,
   INIT,
   SCHEMA,
+  PREDICT,
+  EVALUATE,
   REPORT,
 ];
 

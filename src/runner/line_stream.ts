@@ -3,6 +3,8 @@
  * person at a terminal is answered line by line and a file is read in blocks.
  * What the lines mean is decided elsewhere.
  */
+import { FileError } from "../files/errors.ts";
+import { describeFileError } from "../files/paths.ts";
 
 /** A line, or why there is none. */
 export interface Line {
@@ -29,6 +31,24 @@ export interface ByteReader {
    * @returns How many bytes, null at the end.
    */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+}
+
+/**
+ * Opens a file of lines.
+ *
+ * @param path The file.
+ * @returns What {@linkcode readLines} reads; to be closed.
+ * @throws {FileError} If it cannot be opened, or is a folder.
+ */
+export function openLines(path: string): Deno.FsFile {
+  try {
+    const file = Deno.openSync(path);
+    if (!file.statSync().isDirectory) return file;
+    file.close();
+  } catch (error) {
+    throw new FileError(path, describeFileError(error));
+  }
+  throw new FileError(path, "it is a folder");
 }
 
 /**

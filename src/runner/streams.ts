@@ -12,14 +12,28 @@
  * @throws {Error} If writing fails for another reason, such as a full disk.
  */
 export async function writeToStdout(text: string): Promise<void> {
+  await offerToStdout(text);
+}
+
+/**
+ * Writes all of a text to standard output, as long as somebody reads it.
+ *
+ * @param text What to write.
+ * @returns Whether there may be more: false once the reader has closed the
+ * pipe.
+ * @throws {Error} If writing fails for another reason, such as a full disk.
+ */
+export async function offerToStdout(text: string): Promise<boolean> {
   let bytes = new TextEncoder().encode(text);
   try {
     while (bytes.length > 0) {
       bytes = bytes.subarray(await Deno.stdout.write(bytes));
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
   }
+  return true;
 }
 
 /**

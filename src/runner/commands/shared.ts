@@ -17,3 +17,11 @@ export const CONFIG_FLAGS = {
       "value is YAML; the last of several for one key counts",
   },
 } as const;
+
+/** The model that a command uses. */
+export const MODEL_FLAG = {
+  short: "m",
+  value: "FILE",
+  required: true,
+  help: "the trained model, a .safetensors file of weft",
+} as const;
