@@ -2,7 +2,6 @@
 // small model of the processor's time. Emits nothing.
 
 import { type Segment, split } from "./blocks.ts";
-import { wheelsOf } from "./product_turns.ts";
 import type { ProductShape } from "./product_types.ts";
 
 /**
@@ -133,8 +132,12 @@ function cheapestCut(
     const columns = form === "dot"
       ? 4 * (panel.size - 1) + panel.lanes
       : panel.size;
-    for (let height = 1; height <= Math.min(shape.m, REGISTERS); height++) {
-      if (height > 1 && registers(form, height, columns) > REGISTERS) break;
+    let tallest = 1;
+    while (
+      tallest < shape.m && registers(form, tallest + 1, columns) <= REGISTERS
+    ) tallest++;
+    // Blocks of less than half the sums lose: each sum takes four cycles.
+    for (let height = tallest; 2 * height >= tallest; height--) {
       for (const rows of coverings(shape.m, height)) {
         const cycles = rows.reduce(
           (sum, { size, count }) =>
@@ -180,12 +183,7 @@ function blockCycles(
   isAcross: boolean,
 ): number {
   const products = rows * columns;
-  const loadA = {
-    splat: 3 * rows,
-    quad: 1.5 * rows,
-    turn: turnOperations(rows),
-    dot: 2 * rows,
-  }[form];
+  const loadA = loadOperations(form, rows);
   const operations = products + loadA + 2 * columns + 2;
   // Lanes are exchanged at the end.
   const exchange = form === "turn" ? products : 0;
@@ -197,7 +195,17 @@ function blockCycles(
   return steps * step + 1.5 * products + exchange + 15;
 }
 
-/** Operations that load and turn rows of A: one index for all, of the last row one turn less. */
-function turnOperations(rows: number): number {
-  return wheelsOf(rows).reduce((sum, wheel) => sum + wheel.rows + 1, 1);
+/** Operations that bring rows of A into registers for one k. */
+function loadOperations(form: Form, rows: number): number {
+  switch (form) {
+    case "splat":
+      return 3 * rows;
+    case "quad":
+      return 1.5 * rows;
+    case "dot":
+      return 2 * rows;
+    case "turn":
+      // One index for all; each wheel is loaded, checked and turned once less than it has rows.
+      return 1 + rows + Math.floor(rows / 4) + [0, 1, 1, 2][rows % 4]!;
+  }
 }
