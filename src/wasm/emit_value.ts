@@ -6,6 +6,7 @@ import type { LoopKernel, Value, View } from "../compile/kernel.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import { MemoryEmitter } from "./emit_memory.ts";
 import type { Pointers } from "./pointers.ts";
+import { BINARY, UNARY } from "./value_instructions.ts";
 import type { VectorMath } from "./vector_math.ts";
 
 type Kind = "float" | "int" | "mask";
@@ -14,25 +15,6 @@ interface Held {
   readonly local: Local<"v128">;
   readonly kind: Kind;
 }
-
-/** Instructions for two operands: of floats, of integers. */
-const BINARY = {
-  add: ["f32x4.add", "i32x4.add"],
-  sub: ["f32x4.sub", "i32x4.sub"],
-  mul: ["f32x4.mul", "i32x4.mul"],
-  div: ["f32x4.div", "i32x4.mul"],
-  maximum: ["f32x4.max", "i32x4.max_s"],
-  minimum: ["f32x4.min", "i32x4.min_s"],
-  equal: ["f32x4.eq", "i32x4.eq"],
-  less: ["f32x4.lt", "i32x4.lt_s"],
-  lessEqual: ["f32x4.le", "i32x4.le_s"],
-} as const;
-
-const UNARY = {
-  neg: "f32x4.neg",
-  abs: "f32x4.abs",
-  sqrt: "f32x4.sqrt",
-} as const;
 
 const LARGEST = 2 ** 31 - 1;
 

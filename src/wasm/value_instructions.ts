@@ -1,0 +1,21 @@
+/** Which instruction computes which value, as tables. */
+
+/** Instructions for two operands: of floats, of integers. */
+export const BINARY = {
+  add: ["f32x4.add", "i32x4.add"],
+  sub: ["f32x4.sub", "i32x4.sub"],
+  mul: ["f32x4.mul", "i32x4.mul"],
+  div: ["f32x4.div", "i32x4.mul"],
+  maximum: ["f32x4.max", "i32x4.max_s"],
+  minimum: ["f32x4.min", "i32x4.min_s"],
+  equal: ["f32x4.eq", "i32x4.eq"],
+  less: ["f32x4.lt", "i32x4.lt_s"],
+  lessEqual: ["f32x4.le", "i32x4.le_s"],
+} as const;
+
+/** Instructions for one float. */
+export const UNARY = {
+  neg: "f32x4.neg",
+  abs: "f32x4.abs",
+  sqrt: "f32x4.sqrt",
+} as const;
