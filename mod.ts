@@ -203,3 +203,15 @@ export { adam, type AdamOptions } from "./src/nn/adam.ts";
 export { lecunUniform, normal, zeros } from "./src/nn/init.ts";
 
 if (import.meta.main) Deno.exitCode = await main();
+
+// Several processes that work as one.
+export type {
+  Communicator,
+  Reducible,
+} from "./src/distributed/communicator.ts";
+export {
+  connectMpi,
+  MpiCommunicator,
+  MpiError,
+  type MpiOptions,
+} from "./src/distributed/mpi.ts";
