@@ -62,6 +62,17 @@ export function sliceOf(
 }
 
 /**
+ * Why a rank stops with the others, be it that one of them was told to.
+ *
+ * @param signal What this rank was told, if anything.
+ * @returns What to throw.
+ */
+export function stopReason(signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  return new DOMException("Another rank has been told to stop", "AbortError");
+}
+
+/**
  * Collects one number from each rank.
  *
  * @param communicator The ranks.

@@ -154,7 +154,12 @@ export function* parts(batch: Batch, most: number): Iterable<Batch> {
   }
 }
 
-function cut({ rows, source, target }: Batch, count: number, start = 0): Batch {
+/** Takes `count` rows of a batch from `start` on, uncopied. */
+export function cut(
+  { rows, source, target }: Batch,
+  count: number,
+  start = 0,
+): Batch {
   const take = (tokens: Int32Array): Int32Array => {
     const width = tokens.length / rows;
     return tokens.subarray(start * width, (start + count) * width);

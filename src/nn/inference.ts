@@ -5,8 +5,13 @@
  * S source length, T target length.
  */
 import type { Plan } from "../run/plan.ts";
+import {
+  type Communicator,
+  sliceOf,
+  stopReason,
+} from "../distributed/communicator.ts";
 import type { Variables } from "../run/variables.ts";
-import { type Batch, parts } from "./batches.ts";
+import { type Batch, cut, parts } from "./batches.ts";
 import type { Plans, PredictPlans } from "./plans.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
@@ -43,13 +48,16 @@ export class Inference {
   /** Means over all tokens that are no padding. */
   async evaluate(
     batches: Iterable<Batch> | AsyncIterable<Batch>,
-    { sequenceAccuracy = false, signal }: EvaluateOptions,
+    { sequenceAccuracy = false, signal, communicator }: EvaluateOptions,
   ): Promise<Evaluation> {
     const evaluation = new PreparedPlans((size) => this.#plans.evaluate(size));
     const prediction = new PreparedPlans((size) => this.#plans.predict(size));
     const { tgtLength, padToken } = this.#sizes;
     let [loss, correct, tokens, rows, right] = [0, 0, 0, 0, 0];
-    await this.#inChunks(batches, signal, (chunk) => {
+    const own = communicator ? slices(batches, communicator) : batches;
+    // A rank does not stop by itself: the others would wait for it.
+    const stop = communicator ? undefined : signal;
+    await this.#inChunks(own, stop, (chunk) => {
       const plan = evaluation.get(chunk.rows);
       plan.input("source").set(chunk.source);
       plan.input("target").set(chunk.target);
@@ -64,6 +72,11 @@ export class Inference {
       const predicted = this.#predictChunk(prediction.get(chunk.rows), chunk);
       right += countRight(predicted, chunk.target, tgtLength, padToken);
     });
+    if (communicator) {
+      const sums = [loss, correct, tokens, rows, right];
+      const all = addUp(communicator, sums, signal);
+      [loss, correct, tokens, rows, right] = all as Sums;
+    }
     const result = { loss: loss / tokens, accuracy: correct / tokens };
     if (!sequenceAccuracy) return result;
     return { ...result, sequenceAccuracy: right / rows };
@@ -199,6 +212,31 @@ export class Inference {
       }
     }
   }
+}
+
+type Sums = [number, number, number, number, number];
+
+/** The rank's share of every batch. */
+async function* slices(
+  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  ranks: Communicator,
+): AsyncIterable<Batch> {
+  for await (const batch of batches) {
+    const { from, to } = sliceOf(batch.rows, ranks);
+    if (from < to) yield cut(batch, to - from, from);
+  }
+}
+
+/** The sums over all ranks; all stop where one has been told to. */
+function addUp(
+  ranks: Communicator,
+  sums: readonly number[],
+  signal: AbortSignal | undefined,
+): number[] {
+  const all = Float64Array.of(...sums, signal?.aborted ? 1 : 0);
+  ranks.allReduce(all);
+  if (all[sums.length]! > 0) throw stopReason(signal);
+  return [...all.subarray(0, sums.length)];
 }
 
 /** A plan in which parameters are frozen, or several that belong together. */

@@ -11,7 +11,9 @@ import {
   type SaveOptions,
 } from "../files/model_format.ts";
 import { openPlace } from "../files/place.ts";
+import { agree, type Facts } from "../distributed/agreement.ts";
 import { Random } from "../random.ts";
+import { VERSION } from "../version.ts";
 import { Variables } from "../run/variables.ts";
 import {
   type Batch,
@@ -212,6 +214,7 @@ export class Seq2SeqAttentionModel {
     const { padToken, randomSeed } = this.sizes;
     let source: BatchSource;
     let options: BatchTrainOptions;
+    let data: Facts = {};
     if (isBatchSource(first)) {
       source = checkedSource(first, this.sizes);
       options = checkBatchTrainOptions(second as BatchTrainOptions);
@@ -220,14 +223,24 @@ export class Seq2SeqAttentionModel {
       const checked = checkTrainOptions(third as TrainOptions);
       const { batchSize, shuffle = true } = checked;
       source = new PairBatches(pairs, { batchSize, shuffle, randomSeed });
+      data = {
+        shuffle: String(shuffle),
+        "source data": pairs.source.data,
+        "target data": pairs.target.data,
+      };
       options = checked;
     }
     const model = {
       plans: this.#plans,
+      variables: this.#variables,
       age: this.#age,
       turns: this.#turns,
       padToken,
     };
+    const { communicator } = options;
+    if (communicator) {
+      agree(communicator, { ...this.#facts(source, options), ...data });
+    }
     return await trainModel(model, source, options);
   }
 
@@ -405,6 +418,23 @@ export class Seq2SeqAttentionModel {
       model.setParameters(parameters);
       return model;
     });
+  }
+
+  /** What ranks that train together must agree on, besides their data. */
+  #facts(source: BatchSource, options: BatchTrainOptions): Facts {
+    const parameters = PARAMETER_NAMES.map((name) =>
+      [`parameter ${name}`, this.#variables.view(name)] as const
+    );
+    return {
+      version: VERSION,
+      "model size": JSON.stringify(this.sizes),
+      "step count": JSON.stringify(this.#age),
+      "number of sequences": String(source.sequences),
+      "batch size": String(source.batchSize),
+      "number of epochs": String(options.epochs),
+      "learning rate": String(options.learningRate),
+      ...Object.fromEntries(parameters),
+    };
   }
 
   /** Copied once: the caller may change `xSrc` while the prediction runs. */

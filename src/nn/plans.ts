@@ -3,6 +3,8 @@
  * size, and all share the model's variables.
  */
 import type { NDArray } from "../array.ts";
+import { add, div, mul } from "../graph/elementwise.ts";
+import { grad } from "../graph/grad.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
 import { reshape } from "../graph/movement.ts";
@@ -19,6 +21,7 @@ import {
   decode,
   encode,
   type Encoded,
+  mapParameters,
   type ParameterName,
   type Parameters,
   score,
@@ -30,6 +33,8 @@ import {
 
 /** A training step: outputs are computed before the update. */
 export type TrainPlan = Plan<"loss" | "accuracy">;
+/** Sums over all tokens; sets the gradients of the loss to those of its sum. */
+export type GradientPlan = Plan<"loss" | "correct">;
 /** Sums over the tokens of each sequence. */
 export type EvaluatePlan = Plan<"loss" | "correct">;
 
@@ -61,10 +66,12 @@ export class Plans {
   readonly #initial: (name: ParameterName) => NDArray;
   readonly #options: PlanOptions;
   readonly #train = new Map<number, TrainPlan>();
+  readonly #gradients = new Map<number, GradientPlan>();
   readonly #evaluate = new Map<number, EvaluatePlan>();
   readonly #attention = new Map<number, Plan<"weights">>();
   readonly #explain = new Map<number, ExplainPlan>();
   readonly #predict = new Map<number, PredictPlans>();
+  #update: Plan<never> | undefined;
 
   /**
    * @param sizes The model's sizes and special tokens.
@@ -99,6 +106,50 @@ export class Plans {
       const outputs = { loss, accuracy };
       return this.#compile({ outputs, updates });
     });
+  }
+
+  /** Inputs: source (B, S), target (B, T). One half of a training step. */
+  gradients(batch: number): GradientPlan {
+    return remember(this.#gradients, batch, () => {
+      const { parameters, source, target } = this.#define(batch);
+      const { padToken } = this.#sizes;
+      const { logits } = teacherForced(parameters, source, target, padToken);
+      const perToken = score(logits, target, padToken);
+      const loss = sum(perToken.loss);
+      const gradients = grad(loss, Object.values(parameters));
+      const variables = Object.values(gradientVariables(parameters));
+      return this.#compile({
+        outputs: { loss, correct: sum(perToken.correct) },
+        updates: variables.map((variable, at) => [variable, gradients[at]!]),
+      });
+    });
+  }
+
+  /**
+   * Inputs: tokens, learning_rate. The other half: what the gradients have
+   * become is divided by the tokens. Rounds alike on all machines, so that
+   * ranks with the same gradients keep the same parameters.
+   */
+  update(): Plan<never> {
+    if (this.#update !== undefined) return this.#update;
+    const graph = new Graph();
+    const parameters = declareParameters(graph, this.#initial);
+    const scale = div(1, graph.input("tokens", []));
+    const gradients = Object.values(gradientVariables(parameters));
+    const learningRate = graph.input("learning_rate", []);
+    // Linear in the parameters, with just these gradients.
+    const loss = Object.values(parameters)
+      .map((parameter, at) => sum(mul(parameter, mul(gradients[at]!, scale))))
+      .reduce((total, term) => add(total, term));
+    const updates = adam(loss, Object.values(parameters), { learningRate });
+    this.#update = compile<never>({
+      outputs: {},
+      updates,
+      ...this.#options,
+      deterministic: true,
+      variables: this.#variables,
+    });
+    return this.#update;
   }
 
   /** Inputs: source (B, S), target (B, T). */
@@ -236,6 +287,18 @@ export class Plans {
       target: graph.input("target", [batch, tgtLength], "int32"),
     };
   }
+}
+
+/** The variable that holds the gradient of a parameter between two plans. */
+export function gradientName(name: ParameterName): string {
+  return `gradient.${name}`;
+}
+
+function gradientVariables(parameters: Parameters<Node>): Parameters<Node> {
+  return mapParameters((name) => {
+    const { graph, shape } = parameters[name];
+    return graph.variable(gradientName(name), zeros(shape));
+  });
 }
 
 function remember<T>(

@@ -4,7 +4,10 @@
  */
 import { type Batch, batchesOf, type BatchSource, rowsOf } from "./batches.ts";
 import { countTokens } from "./inference.ts";
+import type { Variables } from "../run/variables.ts";
+import { stopReason } from "../distributed/communicator.ts";
 import type { Plans } from "./plans.ts";
+import { SharedSteps } from "./shared_steps.ts";
 import {
   type BatchTrainOptions,
   DivergenceError,
@@ -26,6 +29,8 @@ export interface Age {
 export interface Trainee {
   /** The model's plans. */
   readonly plans: Plans;
+  /** Where parameters and moments are. */
+  readonly variables: Variables;
   /** Counted on by the training. */
   readonly age: Age;
   /** Lets others have a turn. */
@@ -50,13 +55,25 @@ export async function trainModel(
 ): Promise<TrainHistory> {
   const { plans, age } = model;
   const { epochs } = options;
+  const { communicator } = options;
+  const shared = communicator !== undefined && communicator.size > 1
+    ? new SharedSteps(model, communicator)
+    : undefined;
   const history: TrainHistory = { loss: [], accuracy: [] };
   // What does not fit the memory should show before anything has changed.
-  plans.train(rowsOf(source, 0));
-  plans.train(rowsOf(source, batchesOf(source) - 1));
+  if (shared) shared.compile(source);
+  else {
+    plans.train(rowsOf(source, 0));
+    plans.train(rowsOf(source, batchesOf(source) - 1));
+  }
   for (let epoch = 1; epoch <= epochs; epoch++) {
     age.epoch++;
-    const means = await trainEpoch(model, source, epoch, options);
+    const means = await trainEpoch(
+      { ...model, shared },
+      source,
+      epoch,
+      options,
+    );
     const report = { epoch, ...means };
     history.loss.push(report.loss);
     history.accuracy.push(report.accuracy);
@@ -67,24 +84,28 @@ export async function trainModel(
 }
 
 async function trainEpoch(
-  model: Trainee,
+  model: Trainee & { readonly shared: SharedSteps | undefined },
   source: BatchSource,
   epoch: number,
   options: BatchTrainOptions,
 ): Promise<{ loss: number; accuracy: number }> {
-  const { age, turns, padToken } = model;
+  const { age, turns, padToken, shared } = model;
   const { signal, onStep } = options;
   let [loss, accuracy, total] = [0, 0, 0];
-  signal?.throwIfAborted();
+  if (!shared) signal?.throwIfAborted();
   for await (const batch of source.batches(age.epoch, 0)) {
-    signal?.throwIfAborted();
-    const report = trainStep(model, batch, epoch, options);
+    // A rank does not stop by itself: the others would wait for it.
+    if (!shared) signal?.throwIfAborted();
+    const { isLast, ...report } = shared
+      ? sharedStep(shared, age, batch, epoch, options)
+      : { isLast: false, ...trainStep(model, batch, epoch, options) };
     // Without padding all sequences have as many tokens.
     const weight = padToken === undefined ? batch.rows : report.tokens;
     loss += report.loss * weight;
     accuracy += report.accuracy * weight;
     total += weight;
     onStep?.(report);
+    if (isLast) throw stopReason(signal);
     if (turns.due()) await turns.take();
   }
   return { loss: loss / total, accuracy: accuracy / total };
@@ -106,6 +127,20 @@ function trainStep(
   if (!Number.isFinite(loss)) throw new DivergenceError(step, epoch, loss);
   const accuracy = plan.output("accuracy")[0]!;
   return { step, epoch, loss, accuracy, tokens: countTokens(target, padToken) };
+}
+
+function sharedStep(
+  shared: SharedSteps,
+  age: Age,
+  batch: Batch,
+  epoch: number,
+  { learningRate, signal }: BatchTrainOptions,
+): StepReport & { isLast: boolean } {
+  const wantsStop = signal?.aborted ?? false;
+  const { loss, ...rest } = shared.take(batch, { learningRate, wantsStop });
+  const step = ++age.step;
+  if (!Number.isFinite(loss)) throw new DivergenceError(step, epoch, loss);
+  return { step, epoch, loss, ...rest };
 }
 
 function logEpoch(report: EpochReport, epochs: number): void {

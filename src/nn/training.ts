@@ -4,6 +4,7 @@
  */
 import { describe } from "../array.ts";
 import { checkInteger } from "../checks.ts";
+import type { Communicator } from "../distributed/communicator.ts";
 
 /** One training step, as `onStep` is told of it. */
 export interface StepReport {
@@ -48,6 +49,11 @@ export interface BatchTrainOptions {
   readonly onEpoch?: (report: EpochReport) => void;
   /** Stops between two steps; `train` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Processes that share every step, see {@linkcode connectMpi}; each calls
+   * `train` with the same data and options. A signal of one stops all.
+   */
+  readonly communicator?: Communicator;
 }
 
 /** Options of {@linkcode Seq2SeqAttentionModel.train} on arrays. */
@@ -70,8 +76,10 @@ export interface TrainHistory {
 export interface EvaluateOptions {
   /** Whether to predict as well and count whole sequences; not by default. */
   readonly sequenceAccuracy?: boolean;
-  /** Stops between two batches. */
+  /** Stops between two batches; where processes share the work, at its end. */
   readonly signal?: AbortSignal;
+  /** Processes that share the work; each calls it with the same data. */
+  readonly communicator?: Communicator;
 }
 
 /** What {@linkcode Seq2SeqAttentionModel.evaluate} resolves to. */
