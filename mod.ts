@@ -41,6 +41,7 @@ export {
   type ConfigProblem,
   type DataConfig,
   DEFAULT_CONFIG,
+  type Distributed,
   type LoggingConfig,
   type LogLevel,
   type ModelConfig,

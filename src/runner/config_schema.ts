@@ -44,6 +44,9 @@ const FIELDS: Fields = {
     batch_size: size(1_000_000),
     verbose: z.boolean().describe("true or false"),
     threads: z.literal(1).describe("1, the only number of threads supported"),
+    distributed: z.enum(["auto", "none", "mpi"]).describe(
+      "one of auto, none, mpi",
+    ),
   },
   logging: {
     level: z.enum(["debug", "info", "warn", "error", "silent"]).describe(

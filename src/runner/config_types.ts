@@ -8,6 +8,9 @@
 /** How much is logged; each level includes those to its right. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
+/** How the processes of a run find one another. */
+export type Distributed = "auto" | "none" | "mpi";
+
 /** The data of the copy task. */
 export interface DataConfig {
   /** Sequences to train on. */
@@ -46,6 +49,8 @@ export interface TrainingConfig {
   readonly verbose: boolean;
   /** Threads that share a training step. */
   readonly threads: number;
+  /** Whether processes share a run: `auto` where mpirun has started them. */
+  readonly distributed: Distributed;
 }
 
 /** Where messages go. They go to standard error in any case. */
@@ -104,6 +109,7 @@ export const DEFAULT_CONFIG: Config = freezeDeep({
     batch_size: 64,
     verbose: true,
     threads: 1,
+    distributed: "auto",
   },
   logging: {
     level: "info",

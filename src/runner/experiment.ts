@@ -11,6 +11,7 @@ import {
   Seq2SeqAttentionModel,
   type StepReport,
 } from "../nn/model.ts";
+import type { Communicator } from "../distributed/communicator.ts";
 import { deriveSeed } from "../random.ts";
 import {
   chooseSamples,
@@ -42,6 +43,8 @@ export interface RunOptions {
   readonly onEpoch?: (report: EpochReport) => void;
   /** How the model's plans are compiled, and whether one looks into them. */
   readonly compile?: PlanOptions;
+  /** Processes that share the run, see {@linkcode connectMpi}. */
+  readonly communicator?: Communicator;
 }
 
 /**
@@ -77,7 +80,7 @@ export async function runExperiment(
     .finally(() => metrics?.close());
   const trained = clock.lap();
   const { status, result } = training.status === "completed"
-    ? await testModel(model, test, options.signal)
+    ? await testModel(model, test, options)
     : { status: training.status, result: undefined };
   const evaluate = clock.lap();
   const { history } = training;
@@ -87,6 +90,7 @@ export async function runExperiment(
     config,
     history,
     test: result,
+    ranks: options.communicator?.size ?? 1,
     timing: {
       data,
       build,
@@ -151,7 +155,7 @@ async function trainModel(
   { data, training }: Config,
   { xSrc, xTgt }: CopyTaskData,
   log: Logger,
-  { signal, onStep, onEpoch }: RunOptions,
+  { signal, onStep, onEpoch, communicator }: RunOptions,
   metrics: MetricsFile | undefined,
 ): Promise<{ status: RunStatus; history: History }> {
   const { n_samples } = data;
@@ -181,10 +185,11 @@ async function trainModel(
         onEpoch?.(report);
       },
       ...(signal === undefined ? {} : { signal }),
+      ...(communicator === undefined ? {} : { communicator }),
     });
     return { status: "completed", history };
   } catch (error) {
-    if (isAbort(error, signal)) {
+    if (isAbort(error, signal, communicator)) {
       history.endEarly();
       return { status: "interrupted", history };
     }
@@ -220,20 +225,31 @@ function announce(
 }
 
 /** Whether the signal is why something failed. */
-function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
-  return signal !== undefined && signal.aborted && error === signal.reason;
+function isAbort(
+  error: unknown,
+  signal: AbortSignal | undefined,
+  communicator: Communicator | undefined,
+): boolean {
+  if (signal?.aborted && error === signal.reason) return true;
+  // It may be another rank that was told to stop.
+  return communicator !== undefined && error instanceof DOMException &&
+    error.name === "AbortError";
 }
 
 async function testModel(
   model: Seq2SeqAttentionModel,
   { xSrc, xTgt }: CopyTaskData,
-  signal: AbortSignal | undefined,
+  { signal, communicator }: RunOptions,
 ): Promise<{ status: RunStatus; result: TestResults | undefined }> {
   try {
     const { loss, accuracy, sequenceAccuracy } = await model.evaluate(
       xSrc,
       xTgt,
-      { sequenceAccuracy: true, ...(signal === undefined ? {} : { signal }) },
+      {
+        sequenceAccuracy: true,
+        ...(signal === undefined ? {} : { signal }),
+        ...(communicator === undefined ? {} : { communicator }),
+      },
     );
     const sequence_accuracy = sequenceAccuracy ?? null;
     return {
@@ -242,7 +258,7 @@ async function testModel(
       result: { loss, accuracy, sequence_accuracy },
     };
   } catch (error) {
-    if (!isAbort(error, signal)) throw error;
+    if (!isAbort(error, signal, communicator)) throw error;
     return { status: "interrupted", result: undefined };
   }
 }

@@ -113,6 +113,8 @@ export interface Findings {
   };
   /** What came of the test, if it took place. */
   readonly test: TestResults | undefined;
+  /** Processes that shared the run; 1 by default. */
+  readonly ranks?: number;
   /** How long it took. */
   readonly timing: TimingResults;
 }
@@ -149,7 +151,7 @@ export function buildResults(findings: Findings): Results {
     config,
     ...measured,
     nonfinite,
-    environment: describeEnvironment(config.training.threads),
+    environment: describeEnvironment(config.training.threads, findings.ranks),
     timing,
   };
 }
@@ -185,7 +187,7 @@ function withoutNonfinite<T>(value: T, path: string, nonfinite: string[]): T {
   return copy as T;
 }
 
-function describeEnvironment(threads: number): EnvironmentResults {
+function describeEnvironment(threads: number, ranks = 1): EnvironmentResults {
   return {
     weft: VERSION,
     deno: Deno.version.deno,
@@ -194,6 +196,6 @@ function describeEnvironment(threads: number): EnvironmentResults {
     os: Deno.build.os,
     arch: Deno.build.arch,
     threads,
-    ranks: 1,
+    ranks,
   };
 }

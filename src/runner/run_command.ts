@@ -2,6 +2,7 @@
  * The command `run`: everything is checked first, then the run takes place,
  * then its results are written, also if it was interrupted or diverged.
  */
+import type { MpiCommunicator } from "../distributed/mpi.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
 import { openFolder, runExperiment } from "./experiment.ts";
@@ -10,6 +11,7 @@ import { Logger } from "./logging.ts";
 import { isSameFile } from "./files.ts";
 import { openOutput, OutputError } from "./output.ts";
 import type { Override } from "./overrides.ts";
+import { agreeOnConfig, endTogether, openRanks, ownConfig } from "./ranks.ts";
 import { formatResults, type Results, type RunStatus } from "./results.ts";
 import { writeToStdout } from "./streams.ts";
 
@@ -37,8 +39,25 @@ export interface RunCommand {
  */
 export async function runCommand(command: RunCommand): Promise<number> {
   const config = loadConfig(command.config, command.overrides);
-  refuseClashes(command, config);
-  const output = command.output === undefined
+  const ranks = openRanks(config);
+  if (ranks === undefined) return await run(command, config, undefined);
+  return await endTogether(ranks, async () => {
+    agreeOnConfig(config, ranks);
+    return await run(command, ownConfig(config, ranks), ranks);
+  });
+}
+
+async function run(
+  command: RunCommand,
+  config: Config,
+  ranks: MpiCommunicator | undefined,
+): Promise<number> {
+  // Rank 0 alone writes.
+  const isFirst = ranks === undefined || ranks.rank === 0;
+  if (isFirst) refuseClashes(command, config);
+  const output = !isFirst
+    ? { write: () => Promise.resolve() }
+    : command.output === undefined
     ? { write: writeToStdout }
     : openOutput(command.output);
   const folder = openFolder(config);
@@ -52,7 +71,8 @@ export async function runCommand(command: RunCommand): Promise<number> {
   try {
     const results = await runExperiment(config, log, {
       signal: interrupts.signal,
-      compile: { debug: command.debug, check: command.check },
+      compile: { debug: isFirst ? command.debug : 0, check: command.check },
+      ...(ranks === undefined ? {} : { communicator: ranks }),
     }, folder);
     try {
       await output.write(formatResults(results));

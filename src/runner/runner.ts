@@ -6,6 +6,8 @@ import { loadConfig, resolveConfig } from "./config.ts";
 import type { Config, PartialConfig } from "./config_types.ts";
 import { runExperiment, type RunOptions } from "./experiment.ts";
 import { Logger } from "./logging.ts";
+import type { MpiCommunicator } from "../distributed/mpi.ts";
+import { agreeOnConfig, openRanks, ownConfig } from "./ranks.ts";
 import type { Results } from "./results.ts";
 
 /**
@@ -31,6 +33,7 @@ export class AttentionRunner {
   /** The complete configuration, defaults filled in. */
   readonly config: Config;
   readonly #log: Logger;
+  readonly #ranks: MpiCommunicator | undefined;
 
   /**
    * Reads and checks a configuration and opens its log.
@@ -39,12 +42,14 @@ export class AttentionRunner {
    * either may leave out anything. Without it, the built-in defaults.
    * @throws {ConfigError} If the file cannot be read or anything in it is
    * wrong, all problems at once, or if the log file cannot be written.
+   * @throws {MpiError} If processes were to share the run and cannot.
    */
   constructor(config?: string | PartialConfig) {
     this.config = config === undefined || typeof config === "string"
       ? loadConfig(config)
       : resolveConfig(config);
-    this.#log = new Logger(this.config.logging);
+    this.#ranks = openRanks(this.config);
+    this.#log = new Logger(ownConfig(this.config, this.#ranks).logging);
   }
 
   /**
@@ -56,7 +61,15 @@ export class AttentionRunner {
    * @returns The results. An abort or a loss that is not finite does not
    * reject: it is the results' `status`.
    */
-  run(options: RunOptions = {}): Promise<Results> {
-    return runExperiment(this.config, this.#log, options);
+  async run(options: RunOptions = {}): Promise<Results> {
+    const ranks = this.#ranks;
+    if (ranks === undefined) {
+      return await runExperiment(this.config, this.#log, options);
+    }
+    agreeOnConfig(this.config, ranks);
+    return await runExperiment(ownConfig(this.config, ranks), this.#log, {
+      ...options,
+      communicator: ranks,
+    });
   }
 }

@@ -57,9 +57,25 @@ export function startRanks(
   const entry = fileURLToPath(
     new URL(`tests/distributed/${program}`, ROOT),
   );
-  const deno = [Deno.execPath(), "run", "-A", "--no-prompt", entry];
+  return startDeno(ranks, ["-A", "--no-prompt", entry, ...args]);
+}
+
+/**
+ * Starts `deno run` on several ranks.
+ *
+ * @param ranks How many.
+ * @param args What follows `deno run`.
+ * @param others What else mpirun is to start.
+ * @returns mpirun's process, its streams piped.
+ */
+export function startDeno(
+  ranks: number,
+  args: readonly string[],
+  others: readonly string[] = [],
+): Deno.ChildProcess {
+  const deno = [Deno.execPath(), "run", ...args];
   return new Deno.Command("mpirun", {
-    args: ["-n", String(ranks), ...deno, ...args],
+    args: ["-n", String(ranks), ...deno, ...others],
     env: { ...ALLOWANCES, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
