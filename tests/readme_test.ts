@@ -280,6 +280,7 @@ testWith(
     const paired = rows.map(([, path]) => path);
     const others = [
       "data.n_test",
+      "training.distributed",
       "logging.level",
       "logging.file",
       "output.dir",

@@ -160,7 +160,7 @@ Deno.test("parseConfig() lists unknown keys and other problems at once", () => {
     error.message,
     "c.yaml:6:13: training.lerning_rate: found an unknown key (its value is " +
       "0.1), wanted one of epochs, learning_rate, batch_size, verbose, " +
-      'threads; did you mean "learning_rate"?',
+      'threads, distributed; did you mean "learning_rate"?',
   );
 });
 
