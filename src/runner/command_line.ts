@@ -4,6 +4,7 @@
 import { CHECK } from "./commands/check.ts";
 import type { Command, Flags, Given } from "./commands/command.ts";
 import { EVALUATE } from "./commands/evaluate.ts";
+import { EXPORT } from "./commands/export.ts";
 import { parseFlags, UsageError } from "./commands/flags.ts";
 import { formatHelp, formatMainHelp } from "./commands/help.ts";
 import { INIT } from "./commands/init.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   SCHEMA,
   PREDICT,
   EVALUATE,
+  EXPORT,
   REPORT,
 ];
 
