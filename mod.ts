@@ -90,6 +90,9 @@ export {
   type Seq2SeqOptions,
   type StepReport,
   type TrainHistory,
+  type TrainingSnapshot,
+  type TrainingState,
+  type TrainingTerms,
   type TrainOptions,
 } from "./src/nn/model.ts";
 export type {
@@ -200,7 +203,7 @@ export { type Deviation, DeviationError } from "./src/run/deviation.ts";
 export type { ProgramOptions, Update } from "./src/run/program.ts";
 export { Variables, type VariablesOptions } from "./src/run/variables.ts";
 export type { Precision } from "./src/run/memory.ts";
-export { adam, type AdamOptions } from "./src/nn/adam.ts";
+export { adam, type AdamOptions, applyAdam } from "./src/nn/adam.ts";
 export { lecunUniform, normal, zeros } from "./src/nn/init.ts";
 
 if (import.meta.main) Deno.exitCode = await main();

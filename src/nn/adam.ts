@@ -2,6 +2,7 @@
  * The Adam optimiser (Kingma and Ba 2015, algorithm 1) as graph, so that a
  * whole training step is one plan.
  */
+import { formatShape, sameShape } from "../array.ts";
 import {
   abs,
   add,
@@ -76,7 +77,74 @@ export function adam(
   parameters: readonly Node[],
   options: AdamOptions,
 ): Update[] {
+  checkParameters(parameters);
+  checkDecays(options);
+  const { name = "adam" } = options;
   const { graph } = loss;
+  return graph.scope(name, () => {
+    const gradients = grad(loss, parameters);
+    return updatesOf(graph, parameters, gradients, { ...options, name });
+  });
+}
+
+/**
+ * The updates of one Adam step from gradients that are there already, such as
+ * clipped ones: {@linkcode adam} from there on.
+ *
+ * @param parameters Variables.
+ * @param gradients One of each parameter's shape, in the same order.
+ * @param options Step size, decays and name.
+ * @returns The updates, for `compile({ updates })`.
+ * @throws {TypeError} If a parameter is no variable or given twice, a gradient
+ * is missing or of another shape, or the graph has variables of these names
+ * already.
+ * @throws {RangeError} If a decay is not in [0, 1).
+ *
+ * @example A gradient of one's own
+ * ```ts
+ * import { applyAdam, compile, Graph } from "jsr:@weft/seq2seq";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const x = graph.variable("x", 0);
+ * const slope = graph.constant(7);
+ * const updates = applyAdam([x], [slope], { learningRate: 0.5 });
+ * const plan = compile({ outputs: {}, updates });
+ * plan.run();
+ * // The first step of Adam is as long whatever the slope.
+ * assertAlmostEquals(plan.variables.get("x").data[0]!, -0.5, 1e-6);
+ * ```
+ */
+export function applyAdam(
+  parameters: readonly Node[],
+  gradients: readonly Node[],
+  options: AdamOptions,
+): Update[] {
+  checkParameters(parameters);
+  checkDecays(options);
+  for (const [at, { shape, attrs }] of parameters.entries()) {
+    const gradient = gradients[at];
+    if (gradient !== undefined && sameShape(gradient.shape, shape)) continue;
+    const { name } = attrs as NodeOf<"variable">["attrs"];
+    throw new TypeError(
+      `Cannot optimise variable "${name}" of shape ${
+        formatShape(shape)
+      } with ` +
+        (gradient === undefined
+          ? "no gradient"
+          : `a gradient of shape ${formatShape(gradient.shape)}`),
+    );
+  }
+  const { name = "adam" } = options;
+  const graph = parameters[0]?.graph;
+  if (graph === undefined) return [];
+  return graph.scope(
+    name,
+    () => updatesOf(graph, parameters, gradients, { ...options, name }),
+  );
+}
+
+function checkParameters(parameters: readonly Node[]): void {
   for (const [at, parameter] of parameters.entries()) {
     if (parameter.op !== "variable") {
       throw new TypeError(
@@ -90,6 +158,9 @@ export function adam(
       );
     }
   }
+}
+
+function checkDecays(options: AdamOptions): void {
   for (const name of ["beta1", "beta2"] as const) {
     const decay = options[name] ?? 0;
     if (decay >= 0 && decay < 1) continue;
@@ -97,11 +168,6 @@ export function adam(
       `Cannot use ${name} = ${decay}: wanted a number in [0, 1)`,
     );
   }
-  const { name = "adam" } = options;
-  return graph.scope(name, () => {
-    const gradients = grad(loss, parameters);
-    return updatesOf(graph, parameters, gradients, { ...options, name });
-  });
 }
 
 function updatesOf(

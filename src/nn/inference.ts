@@ -4,12 +4,12 @@
  *
  * S source length, T target length.
  */
-import type { Plan } from "../run/plan.ts";
 import {
   type Communicator,
   sliceOf,
   stopReason,
 } from "../distributed/communicator.ts";
+import type { Plan } from "../run/plan.ts";
 import type { Variables } from "../run/variables.ts";
 import { type Batch, cut, parts } from "./batches.ts";
 import type { Plans, PredictPlans } from "./plans.ts";

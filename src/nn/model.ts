@@ -4,6 +4,7 @@
  */
 import type { ArrayLike, NDArray } from "../array.ts";
 import { checkInteger } from "../checks.ts";
+import { agree, type Facts } from "../distributed/agreement.ts";
 import { withFile } from "../files/byte_source.ts";
 import {
   decodeModel,
@@ -11,7 +12,6 @@ import {
   type SaveOptions,
 } from "../files/model_format.ts";
 import { openPlace } from "../files/place.ts";
-import { agree, type Facts } from "../distributed/agreement.ts";
 import { Random } from "../random.ts";
 import { VERSION } from "../version.ts";
 import { Variables } from "../run/variables.ts";
@@ -34,13 +34,14 @@ import { type PlanOptions, Plans } from "./plans.ts";
 import {
   initialParameters,
   mapParameters,
+  type ModelSizes,
   PARAMETER_NAMES,
   type ParameterName,
   parameterShapes,
   type Seq2SeqSizes,
   type SpecialTokens,
 } from "./seq2seq.ts";
-import { type Age, trainModel } from "./trainer.ts";
+import { type Age, Training } from "./trainer.ts";
 import {
   type BatchTrainOptions,
   checkBatchTrainOptions,
@@ -65,13 +66,13 @@ export {
   type TrainOptions,
 } from "./training.ts";
 export type { PlanOptions } from "./plans.ts";
+export type { ModelSizes } from "./seq2seq.ts";
+export type {
+  TrainingSnapshot,
+  TrainingState,
+  TrainingTerms,
+} from "./snapshot.ts";
 export type { SaveOptions } from "../files/model_format.ts";
-
-/** What decides a model before it learns anything. */
-export interface ModelSizes extends Seq2SeqSizes, SpecialTokens {
-  /** Seeds initialisation and shuffling. */
-  readonly randomSeed: number;
-}
 
 /** Options of {@linkcode Seq2SeqAttentionModel}. */
 export interface Seq2SeqOptions extends Seq2SeqSizes, SpecialTokens {
@@ -179,7 +180,8 @@ export class Seq2SeqAttentionModel {
   /**
    * Trains with teacher forcing and Adam. A second call goes on from the
    * first: moments, step count and the order of shuffling continue, and no
-   * batch size is compiled twice.
+   * batch size is compiled twice. With `resume` it goes on from a snapshot
+   * instead.
    *
    * @param xSrc int32 (n, S), tokens in [0, V).
    * @param xTgt int32 (n, T), tokens in [0, V).
@@ -211,37 +213,31 @@ export class Seq2SeqAttentionModel {
     second: ArrayLike | BatchTrainOptions,
     third?: TrainOptions,
   ): Promise<TrainHistory> {
-    const { padToken, randomSeed } = this.sizes;
-    let source: BatchSource;
-    let options: BatchTrainOptions;
-    let data: Facts = {};
-    if (isBatchSource(first)) {
-      source = checkedSource(first, this.sizes);
-      options = checkBatchTrainOptions(second as BatchTrainOptions);
-    } else {
-      const pairs = checkPairs(first, second as ArrayLike, this.sizes);
-      const checked = checkTrainOptions(third as TrainOptions);
-      const { batchSize, shuffle = true } = checked;
-      source = new PairBatches(pairs, { batchSize, shuffle, randomSeed });
-      data = {
-        shuffle: String(shuffle),
-        "source data": pairs.source.data,
-        "target data": pairs.target.data,
-      };
-      options = checked;
-    }
     const model = {
+      sizes: this.sizes,
       plans: this.#plans,
       variables: this.#variables,
       age: this.#age,
       turns: this.#turns,
-      padToken,
     };
-    const { communicator } = options;
-    if (communicator) {
-      agree(communicator, { ...this.#facts(source, options), ...data });
+    if (isBatchSource(first)) {
+      const source = checkedSource(first, this.sizes);
+      const options = checkBatchTrainOptions(second as BatchTrainOptions);
+      const data = { source, shuffle: null };
+      this.#agree(source, options, {});
+      return await new Training(model, data, options).run();
     }
-    return await trainModel(model, source, options);
+    const pairs = checkPairs(first, second as ArrayLike, this.sizes);
+    const options = checkTrainOptions(third as TrainOptions);
+    const { batchSize, shuffle = true } = options;
+    const { randomSeed } = this.sizes;
+    const source = new PairBatches(pairs, { batchSize, shuffle, randomSeed });
+    this.#agree(source, options, {
+      shuffle: String(shuffle),
+      "source data": pairs.source.data,
+      "target data": pairs.target.data,
+    });
+    return await new Training(model, { source, shuffle }, options).run();
   }
 
   /**
@@ -420,21 +416,27 @@ export class Seq2SeqAttentionModel {
     });
   }
 
-  /** What ranks that train together must agree on, besides their data. */
-  #facts(source: BatchSource, options: BatchTrainOptions): Facts {
+  /** Makes sure that ranks that train together are about to do the same. */
+  #agree(
+    source: BatchSource,
+    { communicator, epochs, learningRate }: BatchTrainOptions,
+    data: Facts,
+  ): void {
+    if (communicator === undefined) return;
     const parameters = PARAMETER_NAMES.map((name) =>
       [`parameter ${name}`, this.#variables.view(name)] as const
     );
-    return {
+    agree(communicator, {
       version: VERSION,
       "model size": JSON.stringify(this.sizes),
       "step count": JSON.stringify(this.#age),
       "number of sequences": String(source.sequences),
       "batch size": String(source.batchSize),
-      "number of epochs": String(options.epochs),
-      "learning rate": String(options.learningRate),
+      "number of epochs": String(epochs),
+      "learning rate": String(learningRate),
       ...Object.fromEntries(parameters),
-    };
+      ...data,
+    });
   }
 
   /** Copied once: the caller may change `xSrc` while the prediction runs. */

@@ -2,9 +2,7 @@
  * The plans of one model: each is compiled when first needed, for one batch
  * size, and all share the model's variables.
  */
-import type { NDArray } from "../array.ts";
-import { add, div, mul } from "../graph/elementwise.ts";
-import { grad } from "../graph/grad.ts";
+import type { NDArray, TypedArray } from "../array.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
 import { reshape } from "../graph/movement.ts";
@@ -14,27 +12,31 @@ import { argmax } from "../graph/reduce.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
-import { adam } from "./adam.ts";
 import { zeros } from "./init.ts";
 import {
   declareParameters,
   decode,
   encode,
   type Encoded,
-  mapParameters,
   type ParameterName,
   type Parameters,
   score,
   type Seq2SeqSizes,
   type SpecialTokens,
   teacherForced,
-  tokenMean,
 } from "./seq2seq.ts";
+import {
+  type BatchGraph,
+  gradientShape,
+  gradientStep,
+  gradientVariables,
+  STOPS,
+  trainingStep,
+  updateStep,
+} from "./steps.ts";
 
 /** A training step: outputs are computed before the update. */
 export type TrainPlan = Plan<"loss" | "accuracy">;
-/** Sums over all tokens; sets the gradients of the loss to those of its sum. */
-export type GradientPlan = Plan<"loss" | "correct">;
 /** Sums over the tokens of each sequence. */
 export type EvaluatePlan = Plan<"loss" | "correct">;
 
@@ -66,12 +68,12 @@ export class Plans {
   readonly #initial: (name: ParameterName) => NDArray;
   readonly #options: PlanOptions;
   readonly #train = new Map<number, TrainPlan>();
-  readonly #gradients = new Map<number, GradientPlan>();
+  readonly #gradients = new Map<number, Plan<never>>();
+  #update: TrainPlan | undefined;
   readonly #evaluate = new Map<number, EvaluatePlan>();
   readonly #attention = new Map<number, Plan<"weights">>();
   readonly #explain = new Map<number, ExplainPlan>();
   readonly #predict = new Map<number, PredictPlans>();
-  #update: Plan<never> | undefined;
 
   /**
    * @param sizes The model's sizes and special tokens.
@@ -94,62 +96,71 @@ export class Plans {
   /** Inputs: source (B, S), target (B, T), learning_rate. */
   train(batch: number): TrainPlan {
     return remember(this.#train, batch, () => {
-      const { parameters, source, target } = this.#define(batch);
-      const { graph } = source;
-      const learningRate = graph.input("learning_rate", []);
-      const { padToken } = this.#sizes;
-      const { logits } = teacherForced(parameters, source, target, padToken);
-      const perToken = score(logits, target, padToken);
-      const loss = tokenMean(perToken.loss, perToken.real);
-      const updates = adam(loss, Object.values(parameters), { learningRate });
-      const accuracy = tokenMean(perToken.correct, perToken.real);
-      const outputs = { loss, accuracy };
-      return this.#compile({ outputs, updates });
-    });
-  }
-
-  /** Inputs: source (B, S), target (B, T). One half of a training step. */
-  gradients(batch: number): GradientPlan {
-    return remember(this.#gradients, batch, () => {
-      const { parameters, source, target } = this.#define(batch);
-      const { padToken } = this.#sizes;
-      const { logits } = teacherForced(parameters, source, target, padToken);
-      const perToken = score(logits, target, padToken);
-      const loss = sum(perToken.loss);
-      const gradients = grad(loss, Object.values(parameters));
-      const variables = Object.values(gradientVariables(parameters));
-      return this.#compile({
-        outputs: { loss, correct: sum(perToken.correct) },
-        updates: variables.map((variable, at) => [variable, gradients[at]!]),
-      });
+      const defined = this.#define(batch);
+      return this.#compile(trainingStep(defined, this.#sizes));
     });
   }
 
   /**
-   * Inputs: tokens, learning_rate. The other half: what the gradients have
-   * become is divided by the tokens. Rounds alike on all machines, so that
-   * ranks with the same gradients keep the same parameters.
+   * The first half of a training step, where several processes share a batch:
+   * sums over the tokens of each one's part, in variables that lie one after
+   * another, see {@linkcode gradientBlock}. Inputs: source (B, S), target
+   * (B, T).
    */
-  update(): Plan<never> {
-    if (this.#update !== undefined) return this.#update;
+  gradients(batch: number): Plan<never> {
+    return remember(this.#gradients, batch, () => {
+      this.#declareGradients();
+      const defined = this.#define(batch);
+      return this.#compile<never>(gradientStep(defined, this.#sizes));
+    });
+  }
+
+  /**
+   * The second half: takes the sums of all parts as those of one batch, and
+   * updates the parameters. Input: learning_rate.
+   */
+  update(): TrainPlan {
+    return this.#update ??= this.#compileUpdate();
+  }
+
+  /**
+   * The sums that {@linkcode gradients} leaves and {@linkcode update} takes, to
+   * be added up over the processes: one block, between variables filled up
+   * with zeros; the last is {@linkcode STOPS}. Valid until a plan is compiled.
+   */
+  gradientBlock(): Float32Array {
+    this.#declareGradients();
+    const [first, last] = [gradientVariables()[0]!, STOPS]
+      .map((name) => this.#variables.view(name)) as [TypedArray, TypedArray];
+    const bytes = last.byteOffset + last.byteLength - first.byteOffset;
+    return new Float32Array(first.buffer, first.byteOffset, bytes / 4);
+  }
+
+  /** How many tokens the sums in {@linkcode gradientBlock} are over. */
+  gradientTokens(): number {
+    return this.#variables.view("gradient.tokens")[0]!;
+  }
+
+  /** All at once, before any plan asks for one: so they lie side by side. */
+  #declareGradients(): void {
+    for (const name of [...gradientVariables(), STOPS]) {
+      const shape = gradientShape(name, this.#sizes);
+      this.#variables.declare(name, zeros(shape));
+    }
+  }
+
+  #compileUpdate(): TrainPlan {
+    this.#declareGradients();
     const graph = new Graph();
     const parameters = declareParameters(graph, this.#initial);
-    const scale = div(1, graph.input("tokens", []));
-    const gradients = Object.values(gradientVariables(parameters));
-    const learningRate = graph.input("learning_rate", []);
-    // Linear in the parameters, with just these gradients.
-    const loss = Object.values(parameters)
-      .map((parameter, at) => sum(mul(parameter, mul(gradients[at]!, scale))))
-      .reduce((total, term) => add(total, term));
-    const updates = adam(loss, Object.values(parameters), { learningRate });
-    this.#update = compile<never>({
-      outputs: {},
-      updates,
+    // Rounds alike on all machines, so that processes with the same sums keep
+    // the same parameters.
+    return compile({
+      ...updateStep(graph, parameters),
       ...this.#options,
       deterministic: true,
       variables: this.#variables,
     });
-    return this.#update;
   }
 
   /** Inputs: source (B, S), target (B, T). */
@@ -274,11 +285,7 @@ export class Plans {
     return compile({ ...options, ...this.#options, variables });
   }
 
-  #define(batch: number): {
-    parameters: Parameters<Node>;
-    source: Node;
-    target: Node;
-  } {
+  #define(batch: number): BatchGraph {
     const { srcLength, tgtLength } = this.#sizes;
     const graph = new Graph();
     return {
@@ -287,18 +294,6 @@ export class Plans {
       target: graph.input("target", [batch, tgtLength], "int32"),
     };
   }
-}
-
-/** The variable that holds the gradient of a parameter between two plans. */
-export function gradientName(name: ParameterName): string {
-  return `gradient.${name}`;
-}
-
-function gradientVariables(parameters: Parameters<Node>): Parameters<Node> {
-  return mapParameters((name) => {
-    const { graph, shape } = parameters[name];
-    return graph.variable(gradientName(name), zeros(shape));
-  });
 }
 
 function remember<T>(

@@ -53,6 +53,12 @@ export interface SpecialTokens {
   readonly eosToken?: number;
 }
 
+/** What decides a model before it learns anything. */
+export interface ModelSizes extends Seq2SeqSizes, SpecialTokens {
+  /** Seeds initialisation and shuffling. */
+  readonly randomSeed: number;
+}
+
 /** The parameters by name. */
 export type Parameters<T> = Readonly<Record<ParameterName, T>>;
 

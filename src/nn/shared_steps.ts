@@ -2,9 +2,7 @@
  * A training step that several ranks share: each computes the gradient of its
  * slice of the batch, the gradients are added up, and all take the same step.
  */
-import type { TypedArray } from "../array.ts";
 import { type Communicator, sliceOf } from "../distributed/communicator.ts";
-import type { Variables } from "../run/variables.ts";
 import {
   type Batch,
   batchesOf,
@@ -12,10 +10,7 @@ import {
   cut,
   rowsOf,
 } from "./batches.ts";
-import { countTokens } from "./inference.ts";
-import { zeros } from "./init.ts";
-import { gradientName, type Plans } from "./plans.ts";
-import { PARAMETER_NAMES } from "./seq2seq.ts";
+import type { Plans } from "./plans.ts";
 
 /** What a step is told besides its batch. */
 export interface SharedStepOptions {
@@ -37,40 +32,18 @@ export interface SharedStep {
   readonly isLast: boolean;
 }
 
-/** Follows the gradients, so that one reduction does for all. */
-const SUMS = "gradient.sums";
-
 /** The steps of one call of `train`. */
 export class SharedSteps {
   readonly #plans: Plans;
-  readonly #variables: Variables;
   readonly #ranks: Communicator;
-  readonly #padToken: number | undefined;
 
   /**
-   * Reserves the gradients.
-   *
-   * @param model Plans, their variables, and the token that does not count.
-   * @param ranks Who shares the steps.
+   * @param model Its plans take the steps.
+   * @param ranks Who shares them.
    */
-  constructor(
-    model: {
-      readonly plans: Plans;
-      readonly variables: Variables;
-      readonly padToken: number | undefined;
-    },
-    ranks: Communicator,
-  ) {
-    this.#plans = model.plans;
-    this.#variables = model.variables;
-    this.#padToken = model.padToken;
+  constructor({ plans }: { readonly plans: Plans }, ranks: Communicator) {
+    this.#plans = plans;
     this.#ranks = ranks;
-    // One after another, no plan between them: so they lie side by side.
-    for (const name of PARAMETER_NAMES) {
-      const { shape } = this.#variables.get(name);
-      this.#variables.declare(gradientName(name), zeros(shape));
-    }
-    this.#variables.declare(SUMS, zeros([4]));
   }
 
   /** Compiles what the data will need. */
@@ -94,49 +67,27 @@ export class SharedSteps {
     { learningRate, wantsStop }: SharedStepOptions,
   ): SharedStep {
     const { from, to } = sliceOf(batch.rows, this.#ranks);
-    const block = from < to
-      ? this.#computeGradients(cut(batch, to - from, from))
-      : this.#block().fill(0);
-    const sums = block.subarray(block.length - 4);
-    sums[3] = wantsStop ? 1 : 0;
+    if (from < to) this.#computeGradients(cut(batch, to - from, from));
+    else this.#plans.gradientBlock().fill(0);
+    const block = this.#plans.gradientBlock();
+    block[block.length - 1] = wantsStop ? 1 : 0;
     this.#ranks.allReduce(block);
-    const [loss, correct, tokens, stops] = sums as Float32Array;
+    const isLast = block[block.length - 1]! > 0;
     const plan = this.#plans.update();
-    plan.input("tokens")[0] = tokens!;
     plan.input("learning_rate")[0] = learningRate;
     plan.step();
     return {
-      loss: loss! / tokens!,
-      accuracy: correct! / tokens!,
-      tokens: tokens!,
-      isLast: stops! > 0,
+      loss: plan.output("loss")[0]!,
+      accuracy: plan.output("accuracy")[0]!,
+      tokens: this.#plans.gradientTokens(),
+      isLast,
     };
   }
 
-  #computeGradients(slice: Batch): Float32Array {
+  #computeGradients(slice: Batch): void {
     const plan = this.#plans.gradients(slice.rows);
     plan.input("source").set(slice.source);
     plan.input("target").set(slice.target);
     plan.step();
-    const block = this.#block();
-    block.set([
-      plan.output("loss")[0]!,
-      plan.output("correct")[0]!,
-      countTokens(slice.target, this.#padToken),
-    ], block.length - 4);
-    return block;
-  }
-
-  /** All gradients and the sums, in place. */
-  #block(): Float32Array<ArrayBuffer> {
-    const first = this.#variables.view(gradientName(PARAMETER_NAMES[0]!));
-    const last: TypedArray = this.#variables.view(SUMS);
-    const end = last.byteOffset + last.byteLength;
-    const length = (end - first.byteOffset) / 4;
-    return new Float32Array(
-      first.buffer as ArrayBuffer,
-      first.byteOffset,
-      length,
-    );
   }
 }

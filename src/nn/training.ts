@@ -5,6 +5,7 @@
 import { describe } from "../array.ts";
 import { checkInteger } from "../checks.ts";
 import type { Communicator } from "../distributed/communicator.ts";
+import type { TrainingSnapshot } from "./snapshot.ts";
 
 /** One training step, as `onStep` is told of it. */
 export interface StepReport {
@@ -49,6 +50,22 @@ export interface BatchTrainOptions {
   readonly onEpoch?: (report: EpochReport) => void;
   /** Stops between two steps; `train` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Where to go on from, whatever the model has learned meanwhile. Data and
+   * options must be those of the training that the snapshot is of; `epochs`
+   * may be more, and counts from the beginning of that training.
+   */
+  readonly resume?: TrainingSnapshot;
+  /**
+   * Takes a snapshot of the training: every `checkpointEvery` steps, at its
+   * end, and when the signal stops it. Training waits for what it returns.
+   * There is no snapshot of parameters that are not finite.
+   */
+  readonly onCheckpoint?: (
+    snapshot: TrainingSnapshot,
+  ) => void | Promise<void>;
+  /** Steps from one snapshot to the next; by default there are none between. */
+  readonly checkpointEvery?: number;
   /**
    * Processes that share every step, see {@linkcode connectMpi}; each calls
    * `train` with the same data and options. A signal of one stops all.
@@ -175,6 +192,16 @@ function checkCommonOptions(options: BatchTrainOptions): void {
   checkType(options.verbose, "verbose", "boolean");
   checkType(options.onStep, "onStep", "function");
   checkType(options.onEpoch, "onEpoch", "function");
+  checkType(options.onCheckpoint, "onCheckpoint", "function");
+  if (options.checkpointEvery !== undefined) {
+    checkInteger(options.checkpointEvery, "checkpointEvery", 1);
+    if (options.onCheckpoint === undefined) {
+      throw new TypeError(
+        `Cannot use checkpointEvery = ${options.checkpointEvery} without ` +
+          `onCheckpoint: wanted a function that takes the snapshots`,
+      );
+    }
+  }
   checkSignal(options.signal);
 }
 

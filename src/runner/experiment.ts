@@ -10,6 +10,7 @@ import {
   type PlanOptions,
   Seq2SeqAttentionModel,
   type StepReport,
+  type TrainingSnapshot,
 } from "../nn/model.ts";
 import type { Communicator } from "../distributed/communicator.ts";
 import { deriveSeed } from "../random.ts";
@@ -41,6 +42,14 @@ export interface RunOptions {
   readonly onStep?: (report: StepReport) => void;
   /** Called after every epoch. */
   readonly onEpoch?: (report: EpochReport) => void;
+  /** A training of the same configuration to go on from. */
+  readonly resume?: TrainingSnapshot;
+  /** Takes a snapshot every so often, at the end, and when interrupted. */
+  readonly onCheckpoint?: (
+    snapshot: TrainingSnapshot,
+  ) => void | Promise<void>;
+  /** Steps from one snapshot to the next; by default there are none between. */
+  readonly checkpointEvery?: number;
   /** How the model's plans are compiled, and whether one looks into them. */
   readonly compile?: PlanOptions;
   /** Processes that share the run, see {@linkcode connectMpi}. */
@@ -84,6 +93,7 @@ export async function runExperiment(
     : { status: training.status, result: undefined };
   const evaluate = clock.lap();
   const { history } = training;
+  const steps = history.steps - (options.resume?.state.step ?? 0);
   describeEnd(status, result, history, log);
   const results = buildResults({
     status,
@@ -97,9 +107,7 @@ export async function runExperiment(
       train: trained,
       evaluate,
       total: clock.total(),
-      steps_per_second: history.steps === 0
-        ? null
-        : round(history.steps / trained),
+      steps_per_second: steps === 0 ? null : round(steps / trained),
     },
   });
   const samples = folder === undefined || result === undefined
@@ -155,16 +163,18 @@ async function trainModel(
   { data, training }: Config,
   { xSrc, xTgt }: CopyTaskData,
   log: Logger,
-  { signal, onStep, onEpoch, communicator }: RunOptions,
+  options: RunOptions,
   metrics: MetricsFile | undefined,
 ): Promise<{ status: RunStatus; history: History }> {
+  const { signal, onStep, onEpoch, resume, communicator } = options;
   const { n_samples } = data;
   const { epochs, batch_size } = training;
   const steps = epochs * Math.ceil(n_samples / batch_size);
   announce(n_samples, training, steps, log);
-  const history = new History();
+  const history = new History(resume?.state);
+  const done = history.steps;
   const progress = training.verbose
-    ? new Progress(log, { epochs, steps })
+    ? new Progress(log, { epochs, steps, done })
     : undefined;
   try {
     await model.train(xSrc, xTgt, {
@@ -184,8 +194,13 @@ async function trainModel(
         progress?.epoch(report.epoch, report);
         onEpoch?.(report);
       },
-      ...(signal === undefined ? {} : { signal }),
-      ...(communicator === undefined ? {} : { communicator }),
+      ...given({
+        signal,
+        resume,
+        onCheckpoint: options.onCheckpoint,
+        checkpointEvery: options.checkpointEvery,
+        communicator,
+      }),
     });
     return { status: "completed", history };
   } catch (error) {
@@ -222,6 +237,17 @@ function announce(
     `Training on ${count(n_samples, "sequence")} for ` +
       `${count(epochs, "epoch")}, ${count(steps, "step")} in all`,
   );
+}
+
+/** Leaves out what is undefined, for an option that is there must be one. */
+function given<T extends object>(
+  options: T,
+): { [Key in keyof T]?: NonNullable<T[Key]> } {
+  const entries = Object.entries(options)
+    .filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as {
+    [Key in keyof T]?: NonNullable<T[Key]>;
+  };
 }
 
 /** Whether the signal is why something failed. */

@@ -2,6 +2,7 @@
  * The learning curve of a run, epoch by epoch, also when the last epoch is cut
  * short. It draws nothing.
  */
+import type { TrainingState } from "../nn/model.ts";
 
 /** Loss and accuracy of a step or an epoch, before its updates. */
 export interface Metrics {
@@ -27,6 +28,22 @@ export class History {
   #lossSum = 0;
   #accuracySum = 0;
   #tokens = 0;
+
+  /**
+   * Starts without an entry, or with what a training has come to before.
+   *
+   * @param before The state that the training goes on from, if any.
+   */
+  constructor(before?: TrainingState) {
+    if (before === undefined) return;
+    const { history, sums } = before;
+    this.loss.push(...history.loss);
+    this.accuracy.push(...history.accuracy);
+    this.#steps = before.step;
+    this.#lossSum = sums.loss;
+    this.#accuracySum = sums.accuracy;
+    this.#tokens = sums.tokens;
+  }
 
   /** Steps taken so far, in all epochs. */
   get steps(): number {

@@ -11,6 +11,8 @@ export interface ProgressOptions {
   readonly epochs: number;
   /** Steps in all epochs. */
   readonly steps: number;
+  /** Steps taken before, where training goes on; 0 by default. */
+  readonly done?: number;
   /** Milliseconds since any moment; by default those of the process. */
   readonly now?: () => number;
 }
@@ -31,9 +33,10 @@ export class Progress {
   readonly #log: Logger;
   readonly #epochs: number;
   readonly #steps: number;
+  readonly #done: number;
   readonly #now: () => number;
   readonly #start: number;
-  #step = 0;
+  #step: number;
   #lastLine = -Infinity;
   #lastDraw = -Infinity;
 
@@ -47,6 +50,8 @@ export class Progress {
     this.#log = log;
     this.#epochs = options.epochs;
     this.#steps = options.steps;
+    this.#done = options.done ?? 0;
+    this.#step = this.#done;
     this.#now = options.now ?? (() => performance.now());
     this.#start = this.#now();
   }
@@ -111,13 +116,14 @@ export class Progress {
   }
 
   #formatPace(now: number): string {
-    const rate = this.#step / this.#secondsUntil(now);
+    const rate = (this.#step - this.#done) / this.#secondsUntil(now);
     return `step ${this.#step}/${this.#steps}, ${rate.toPrecision(3)} ` +
       `steps/s, ${this.#formatTimeLeft(now)}`;
   }
 
   #formatTimeLeft(now: number): string {
-    const share = (this.#steps - this.#step) / this.#step;
+    const taken = Math.max(this.#step - this.#done, 1);
+    const share = (this.#steps - this.#step) / taken;
     return `${formatDuration(share * this.#secondsUntil(now))} left`;
   }
 

@@ -1,5 +1,6 @@
 // The learning curve, above all of an epoch that is cut short.
 import { assertAlmostEquals, assertEquals } from "@std/assert";
+import type { TrainingState } from "../../src/nn/model.ts";
 import { History } from "../../src/runner/history.ts";
 
 Deno.test("History keeps the entries of whole epochs as they are", () => {
@@ -33,4 +34,18 @@ Deno.test("History has no entry for an epoch without a step", () => {
   history.endEarly();
   assertEquals(history.loss, []);
   assertEquals(history.accuracy, []);
+});
+
+Deno.test("History goes on from the state of a training", () => {
+  const state = {
+    step: 8,
+    sums: { loss: 12, accuracy: 3, tokens: 6 },
+    history: { loss: [3], accuracy: [0.25] },
+  } as unknown as TrainingState;
+  const history = new History(state);
+  history.addStep({ loss: 5, accuracy: 1, tokens: 2 });
+  history.endEarly();
+  assertEquals(history.steps, 9);
+  assertEquals(history.loss, [3, (12 + 10) / 8]);
+  assertEquals(history.accuracy, [0.25, (3 + 2) / 8]);
 });

@@ -12,6 +12,7 @@ import {
   type EpochReport,
   Seq2SeqAttentionModel,
   type StepReport,
+  type TrainingSnapshot,
 } from "../../src/nn/model.ts";
 import { deriveSeed } from "../../src/random.ts";
 import {
@@ -157,6 +158,38 @@ Deno.test("AttentionRunner.run() keeps what an interrupted epoch has", async () 
   assertEquals(train.loss, train.history.loss[1]);
   assertEquals(test, { loss: null, accuracy: null, sequence_accuracy: null });
   assertEquals(nonfinite, []);
+});
+
+Deno.test("AttentionRunner.run() goes on from a snapshot to the same results", async () => {
+  const config = { ...SMALL, training: { ...SMALL.training, verbose: true } };
+  const runner = new AttentionRunner(config);
+  const whole = await runner.run();
+  // In the middle of an epoch, and between its last step and its end.
+  for (const last of [5, 6]) {
+    const controller = new AbortController();
+    const snapshots: TrainingSnapshot[] = [];
+    const stopped = await runner.run({
+      signal: controller.signal,
+      onStep: ({ step }) => void (step === last && controller.abort()),
+      onCheckpoint: (snapshot) => void snapshots.push(snapshot),
+    });
+    assertEquals([stopped.status, snapshots.length], ["interrupted", 1]);
+    const resume = snapshots[0]!;
+    assertEquals(lasting(await runner.run({ resume })), lasting(whole));
+    const again = await runner.run({ resume, signal: AbortSignal.abort() });
+    assertEquals(again.train.history.loss.length, 2);
+    assertEquals(again.train.history.loss, stopped.train.history.loss);
+  }
+});
+
+Deno.test("AttentionRunner.run() takes a snapshot every so often", async () => {
+  const steps: number[] = [];
+  await new AttentionRunner(SMALL).run({
+    checkpointEvery: 4,
+    onCheckpoint: ({ state }) => void steps.push(state.step),
+  });
+  // The last one is of the end.
+  assertEquals(steps, [4, 8, 9]);
 });
 
 Deno.test("AttentionRunner.run() has no history if aborted beforehand", async () => {
