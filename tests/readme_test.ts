@@ -284,6 +284,7 @@ testWith(
       "logging.level",
       "logging.file",
       "output.dir",
+      "output.checkpoint_every",
       "output.report",
     ];
     assertEquals(keys.filter((key) => !paired.includes(key)), others);

@@ -111,7 +111,23 @@ function temporaryFile(folder: string): string {
   return join(folder, `.weft-${random.toString(16).padStart(8, "0")}.tmp`);
 }
 
-function probeReplace(folder: string): void {
+/**
+ * Whether a name is of a file on its way to its place.
+ *
+ * @param name The name without its folder.
+ * @returns True if it is; where nobody is writing, it was left behind.
+ */
+export function isTemporary(name: string): boolean {
+  return /^\.weft-[0-9a-f]{8}\.tmp$/.test(name);
+}
+
+/**
+ * Tries whether files can be written to a folder, and leaves it as it is.
+ *
+ * @param folder The folder.
+ * @throws {Error} If they cannot.
+ */
+export function probeReplace(folder: string): void {
   const temporary = temporaryFile(folder);
   Deno.openSync(temporary, { write: true, createNew: true }).close();
   Deno.removeSync(temporary);

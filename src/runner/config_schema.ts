@@ -15,6 +15,9 @@ import {
 import { estimateMemory } from "./memory_estimate.ts";
 import { suggest } from "./suggest.ts";
 
+/** Beyond this no run will come. */
+const MAX_STEPS = 1_000_000_000;
+
 type Fields = {
   readonly [Section in keyof Config]: {
     readonly [Key in keyof Config[Section]]: z.ZodType<Config[Section][Key]>;
@@ -59,6 +62,9 @@ const FIELDS: Fields = {
   output: {
     dir: z.string().min(1).nullable().describe(
       "the path of a folder, or null for none",
+    ),
+    checkpoint_every: z.int().min(1).max(MAX_STEPS).nullable().describe(
+      `an integer from 1 to ${MAX_STEPS}, or null for the steps of an epoch`,
     ),
     report: z.boolean().describe("true or false"),
   },

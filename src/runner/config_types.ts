@@ -65,6 +65,8 @@ export interface LoggingConfig {
 export interface OutputConfig {
   /** The folder for it, made if there is none, or null for nothing. */
   readonly dir: string | null;
+  /** Steps from one checkpoint to the next; null for those of an epoch. */
+  readonly checkpoint_every: number | null;
   /** Whether a page to look at, report.html, is among it. */
   readonly report: boolean;
 }
@@ -117,6 +119,7 @@ export const DEFAULT_CONFIG: Config = freezeDeep({
   },
   output: {
     dir: null,
+    checkpoint_every: null,
     report: false,
   },
 });

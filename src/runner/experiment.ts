@@ -84,8 +84,11 @@ export async function runExperiment(
     ...options.compile,
   });
   const build = clock.lap();
-  const metrics = folder?.metrics();
-  const training = await trainModel(model, config, train, log, options, metrics)
+  const metrics = folder?.metrics(options.resume?.state);
+  const saving = folder === undefined
+    ? options
+    : withCheckpoints(options, folder, metrics, config, log);
+  const training = await trainModel(model, config, train, log, saving, metrics)
     .finally(() => metrics?.close());
   const trained = clock.lap();
   const { status, result } = training.status === "completed"
@@ -114,6 +117,8 @@ export async function runExperiment(
     ? undefined
     : await takeSamples(model, test);
   try {
+    const isWorthKeeping = results.status !== "diverged" && history.steps > 0;
+    if (isWorthKeeping) await folder?.saveModel(model, config);
     await folder?.finish(results, samples, config.output.report);
   } catch (error) {
     // The results are worth more than an end without them.
@@ -123,9 +128,41 @@ export async function runExperiment(
   return results;
 }
 
+/** The options of a run with a folder: what is to be saved is saved there. */
+function withCheckpoints(
+  options: RunOptions,
+  folder: OutputFolder,
+  metrics: MetricsFile | undefined,
+  config: Config,
+  log: Logger,
+): RunOptions {
+  const { n_samples } = config.data;
+  const { batch_size } = config.training;
+  const steps = Math.ceil(n_samples / batch_size);
+  return {
+    ...options,
+    checkpointEvery: config.output.checkpoint_every ?? steps,
+    async onCheckpoint(snapshot: TrainingSnapshot): Promise<void> {
+      try {
+        // First, for a run that goes on from here will not write them again.
+        metrics?.flush();
+        folder.checkpoints.write(snapshot, config);
+      } catch (error) {
+        // Without a checkpoint, the training itself is still worth its time.
+        if (!(error instanceof OutputError)) throw error;
+        log.error(error.message);
+      }
+      await options.onCheckpoint?.(snapshot);
+    },
+  };
+}
+
 /** Made or refused before anything else happens. */
-export function openFolder({ output }: Config): OutputFolder | undefined {
-  return output.dir === null ? undefined : OutputFolder.open(output.dir);
+export function openFolder(
+  { output: { dir } }: Config,
+  resume = false,
+): OutputFolder | undefined {
+  return dir === null ? undefined : OutputFolder.open(dir, resume);
 }
 
 function generate(

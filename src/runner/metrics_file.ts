@@ -21,6 +21,14 @@ export type MetricsLine = {
  */
 const WAIT = 50;
 
+/** How far a run has come. */
+export interface Done {
+  /** Steps taken. */
+  readonly step: number;
+  /** Epochs ended. */
+  readonly epoch: number;
+}
+
 /** Adds lines to the file. */
 export class MetricsFile {
   readonly #path: string;
@@ -32,11 +40,11 @@ export class MetricsFile {
    * Opens the file.
    *
    * @param path Where it is.
-   * @param after The steps that are done already: lines about later ones, which
-   * a run that is continued will write again, are cut off. With 0, all are.
+   * @param done The steps and epochs that are done already: lines about later
+   * ones, which a run that is continued will write again, are cut off.
    * @throws {OutputError} If the file cannot be opened.
    */
-  constructor(path: string, after: number) {
+  constructor(path: string, done: Done) {
     this.#path = path;
     this.#file = this.#attempt(() => {
       const file = Deno.openSync(path, {
@@ -44,7 +52,9 @@ export class MetricsFile {
         write: true,
         create: true,
       });
-      const kept = after === 0 ? 0 : lengthUpTo(Deno.readFileSync(path), after);
+      const kept = done.step === 0
+        ? 0
+        : lengthUpTo(Deno.readFileSync(path), done);
       file.truncateSync(kept);
       file.seekSync(kept, Deno.SeekMode.Start);
       return file;
@@ -61,19 +71,24 @@ export class MetricsFile {
     const now = performance.now();
     if (this.#waiting === "") this.#since = now;
     this.#waiting += `${JSON.stringify(line)}\n`;
-    if (now - this.#since >= WAIT || line.kind === "epoch") this.#flush();
+    if (now - this.#since >= WAIT || line.kind === "epoch") this.flush();
   }
 
   /** Writes what waits, and closes the file. */
   close(): void {
     try {
-      this.#flush();
+      this.flush();
     } finally {
       this.#file.close();
     }
   }
 
-  #flush(): void {
+  /**
+   * Writes what waits.
+   *
+   * @throws {OutputError} If the file cannot be written.
+   */
+  flush(): void {
     let bytes = new TextEncoder().encode(this.#waiting);
     this.#waiting = "";
     this.#attempt(() => {
@@ -92,8 +107,8 @@ export class MetricsFile {
   }
 }
 
-/** The bytes up to the first line that is broken or about a later step. */
-function lengthUpTo(bytes: Uint8Array, step: number): number {
+/** The bytes up to the first line that is broken or about what is not done. */
+function lengthUpTo(bytes: Uint8Array, { step, epoch }: Done): number {
   const decoder = new TextDecoder();
   let start = 0;
   for (;;) {
@@ -101,7 +116,9 @@ function lengthUpTo(bytes: Uint8Array, step: number): number {
     if (end < 0) return start;
     try {
       const line = JSON.parse(decoder.decode(bytes.subarray(start, end)));
-      if (!(line.step <= step)) return start;
+      const isDone = line.step <= step &&
+        (line.kind !== "epoch" || line.epoch <= epoch);
+      if (!isDone) return start;
     } catch {
       return start;
     }

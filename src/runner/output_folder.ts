@@ -3,56 +3,83 @@
  * writes over another. What is in the files is decided elsewhere.
  */
 import { join } from "node:path";
+import { Checkpoints } from "../files/checkpoints.ts";
+import { probeReplace } from "../files/place.ts";
+import type { Seq2SeqAttentionModel, TrainingState } from "../nn/model.ts";
 import { renderReport } from "../report/report.ts";
 import type { Samples } from "../report/samples.ts";
-import { describeFileError } from "./files.ts";
+import type { Config } from "./config_types.ts";
+import { describeFileError, inspect } from "./files.ts";
 import { MetricsFile } from "./metrics_file.ts";
 import { openOutput, OutputError } from "./output.ts";
 import { formatResults, type Results } from "./results.ts";
 
 /** The files of a run by what they hold. */
 export const RUN_FILES = {
+  model: "model.safetensors",
   results: "results.json",
   metrics: "metrics.jsonl",
   samples: "samples.json",
   report: "report.html",
 } as const;
 
+/** The folder of checkpoints within that of a run. */
+const CHECKPOINTS = "checkpoints";
+
 /** The folder of one run. */
 export class OutputFolder {
   /** Where it is. */
   readonly path: string;
+  /** Its checkpoints. */
+  readonly checkpoints: Checkpoints;
 
   private constructor(path: string) {
     this.path = path;
+    this.checkpoints = new Checkpoints(join(path, CHECKPOINTS));
   }
 
   /**
-   * Makes the folder, or takes one that holds no run.
+   * Makes the folder, or takes one that holds no run, or the run to resume.
    *
    * @param path Where it is to be, relative to the working directory.
+   * @param resume Whether a run in it is to be gone on with.
    * @returns The folder.
-   * @throws {OutputError} If it cannot be made, or holds the files of a run.
+   * @throws {OutputError} If it cannot be made or written to, or holds the files
+   * of a run that is not to be resumed.
    */
-  static open(path: string): OutputFolder {
+  static open(path: string, resume = false): OutputFolder {
     let present: string[];
     try {
       Deno.mkdirSync(path, { recursive: true });
       present = Array.from(Deno.readDirSync(path), ({ name }) => name);
+      probeReplace(path);
     } catch (error) {
       throw new OutputError(path, describeFileError(error));
     }
-    const ours = Object.values(RUN_FILES).find((name) =>
-      present.includes(name)
-    );
+    const folder = new OutputFolder(path);
+    if (resume) return folder;
+    const names: string[] = Object.values(RUN_FILES);
+    if (folder.checkpoints.steps().length > 0) names.push(CHECKPOINTS);
+    const ours = names.find((name) => present.includes(name));
     if (ours !== undefined) {
       throw new OutputError(
         path,
         `it holds a run already (${ours}), wanted a folder without one ` +
-          `(output.dir)`,
+          `(output.dir), or --resume to go on with that run`,
       );
     }
-    return new OutputFolder(path);
+    return folder;
+  }
+
+  /**
+   * Whether a run has ended here, however it did.
+   *
+   * @returns True if there are results or a model.
+   */
+  hasResults(): boolean {
+    return [RUN_FILES.results, RUN_FILES.model].some((name) =>
+      inspect(this.pathOf(name)) !== undefined
+    );
   }
 
   /**
@@ -68,12 +95,26 @@ export class OutputFolder {
   /**
    * Opens `metrics.jsonl`.
    *
-   * @param after The steps that are done already.
+   * @param resumed The training that is gone on with, if any.
    * @returns The file, to be closed.
    * @throws {OutputError} If it cannot be written.
    */
-  metrics(after = 0): MetricsFile {
-    return new MetricsFile(this.pathOf(RUN_FILES.metrics), after);
+  metrics(resumed?: TrainingState): MetricsFile {
+    const { step = 0, epoch = 1 } = resumed ?? {};
+    const done = { step, epoch: epoch - 1 };
+    return new MetricsFile(this.pathOf(RUN_FILES.metrics), done);
+  }
+
+  /**
+   * Writes the model.
+   *
+   * @param model The model.
+   * @param config What it was trained with.
+   * @throws {OutputError} If it cannot be written.
+   * @throws {RangeError} If one of its parameters is not finite.
+   */
+  async saveModel(model: Seq2SeqAttentionModel, config: Config): Promise<void> {
+    await model.save(this.pathOf(RUN_FILES.model), { config });
   }
 
   /**

@@ -3,6 +3,7 @@
  * then its results are written, also if it was interrupted or diverged.
  */
 import type { MpiCommunicator } from "../distributed/mpi.ts";
+import { UsageError } from "./commands/flags.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
 import { openFolder, runExperiment } from "./experiment.ts";
@@ -13,6 +14,7 @@ import { openOutput, OutputError } from "./output.ts";
 import type { Override } from "./overrides.ts";
 import { agreeOnConfig, endTogether, openRanks, ownConfig } from "./ranks.ts";
 import { formatResults, type Results, type RunStatus } from "./results.ts";
+import { findResumed } from "./resume.ts";
 import { writeToStdout } from "./streams.ts";
 
 /** What the command is told. */
@@ -23,6 +25,8 @@ export interface RunCommand {
   readonly overrides: readonly Override[];
   /** The results file; undefined for standard output. */
   readonly output: string | undefined;
+  /** Whether the run in `output.dir` is gone on with. */
+  readonly resume: boolean;
   /** How much is told of the compiled plans, from 0, nothing, to 5. */
   readonly debug: number;
   /** Whether every kernel of every step is checked. */
@@ -36,10 +40,17 @@ export interface RunCommand {
  * @returns The exit code.
  * @throws {ConfigError} If the configuration cannot be used.
  * @throws {OutputError} If the output place cannot be used.
+ * @throws {FileError} If the run is to be resumed and no checkpoint is readable.
  */
 export async function runCommand(command: RunCommand): Promise<number> {
   const config = loadConfig(command.config, command.overrides);
   const ranks = openRanks(config);
+  if (ranks !== undefined && command.resume) {
+    throw new UsageError([
+      `Cannot resume a run of ${ranks.size} processes, wanted one process ` +
+      `(--resume)`,
+    ], "run");
+  }
   if (ranks === undefined) return await run(command, config, undefined);
   return await endTogether(ranks, async () => {
     agreeOnConfig(config, ranks);
@@ -60,9 +71,11 @@ async function run(
     : command.output === undefined
     ? { write: writeToStdout }
     : openOutput(command.output);
-  const folder = openFolder(config);
+  const folder = openFolder(config, command.resume);
+  const resumed = command.resume ? findResumed(folder, config) : undefined;
   // Last, for it creates the log file: until here nothing has been written.
   const log = new Logger(config.logging);
+  resumed?.tell(log);
   const interrupts = new Interrupts((name) =>
     log.warn(
       `Received ${name}: ending after this step and saving; again to end now`,
@@ -73,6 +86,7 @@ async function run(
       signal: interrupts.signal,
       compile: { debug: isFirst ? command.debug : 0, check: command.check },
       ...(ranks === undefined ? {} : { communicator: ranks }),
+      ...(resumed?.snapshot === undefined ? {} : { resume: resumed.snapshot }),
     }, folder);
     try {
       await output.write(formatResults(results));

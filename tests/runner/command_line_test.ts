@@ -19,6 +19,7 @@ const RUN = {
   set: [] as string[],
   debug: undefined as string | undefined,
   check: false,
+  resume: false,
 };
 
 /** The options of a command line, which must be one of `run`. */
@@ -84,7 +85,7 @@ Deno.test("parseCommandLine() refuses what it does not know", () => {
     [["--confg", "a"], 'Unknown option "--confg", did you mean "--config"?'],
     [["--ouptut=a"], 'Unknown option "--ouptut=a", did you mean "--output"?'],
     [["--no-config"], 'Unknown option "--no-config"'],
-    [["--resume"], 'Unknown option "--resume"\n'],
+    [["--quiet"], 'Unknown option "--quiet"\n'],
     [["-x"], 'Unknown option "-x"'],
     [["-config", "a"], 'Unknown option "-config", did you mean "--config"?'],
     [["a.yaml"], 'Unexpected argument "a.yaml", wanted only options'],

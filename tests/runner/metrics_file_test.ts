@@ -18,7 +18,7 @@ testWith(
   async () => {
     await withFolder((folder) => {
       const path = `${folder}/metrics.jsonl`;
-      const metrics = new MetricsFile(path, 0);
+      const metrics = new MetricsFile(path, { step: 0, epoch: 9 });
       metrics.add(stepLine(1));
       metrics.add({ kind: "epoch", step: 1, epoch: 1, loss: null });
       assertEquals(
@@ -37,12 +37,12 @@ testWith(
   async () => {
     await withFolder((folder) => {
       const path = `${folder}/metrics.jsonl`;
-      const first = new MetricsFile(path, 0);
+      const first = new MetricsFile(path, { step: 0, epoch: 9 });
       for (let step = 1; step <= 5; step++) first.add(stepLine(step));
       first.close();
       // A process that was killed may leave half a line.
       Deno.writeTextFileSync(path, '{"kind":"st', { append: true });
-      const second = new MetricsFile(path, 3);
+      const second = new MetricsFile(path, { step: 3, epoch: 9 });
       for (let step = 4; step <= 6; step++) second.add(stepLine(step));
       second.close();
       assertEquals(stepsIn(path), [1, 2, 3, 4, 5, 6]);
@@ -54,7 +54,7 @@ testWith(["read", "write"], "a new run begins anew", async () => {
   await withFolder((folder) => {
     const path = `${folder}/metrics.jsonl`;
     Deno.writeTextFileSync(path, '{"kind":"step","step":1,"epoch":1}\n');
-    new MetricsFile(path, 0).close();
+    new MetricsFile(path, { step: 0, epoch: 9 }).close();
     assertEquals(Deno.readTextFileSync(path), "");
   });
 });
@@ -64,7 +64,11 @@ testWith(
   "a place that is none is an output error",
   async () => {
     await withFolder((folder) => {
-      assertThrows(() => new MetricsFile(folder, 0), OutputError, folder);
+      assertThrows(
+        () => new MetricsFile(folder, { step: 0, epoch: 9 }),
+        OutputError,
+        folder,
+      );
     });
   },
 );

@@ -27,7 +27,9 @@ testWith(
       const dir = `${folder}/deep/run`;
       const results = await runnerFor(dir, true).run();
       assertEquals(namesIn(dir), [
+        "checkpoints",
         "metrics.jsonl",
+        "model.safetensors",
         "report.html",
         "results.json",
         "samples.json",

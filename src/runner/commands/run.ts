@@ -24,6 +24,11 @@ results as JSON.`,
       help: "where the results go; without it, standard output",
     },
     set: CONFIG_FLAGS.set,
+    resume: {
+      help:
+        "go on with the run in output.dir from its newest checkpoint; the " +
+        "configuration must be the same, but training.epochs may be more",
+    },
     debug: {
       value: "N",
       help: "tell of the compiled plans, to standard error: 1 counts and " +
@@ -52,7 +57,7 @@ Standard output carries results only; messages go to standard error.
 Exit codes: 0 done; 1 the run failed or diverged; 2 wrong usage, configuration
 or output place; 130, 143 interrupted by SIGINT, SIGTERM (what there is by then
 is saved; a second signal ends at once).`,
-  run({ config, output, set, debug = "0", check }) {
+  run({ config, output, set, resume, debug = "0", check }) {
     if (!/^[0-5]$/.test(debug)) {
       throw new UsageError([
         `Option "--debug" is ${JSON.stringify(debug)}, wanted a number from ` +
@@ -64,6 +69,7 @@ is saved; a second signal ends at once).`,
       config,
       overrides,
       output,
+      resume,
       debug: Number(debug),
       check,
     });
