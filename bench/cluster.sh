@@ -38,10 +38,11 @@ exec ip netns exec "$name" unshare --uts sh -c "hostname $name; exec $*"
 AGENT
 chmod +x "$folder/agent"
 
+# Either host would bind its first rank to the first core of the one machine.
 on_both() {
   ip netns exec weft1 unshare --uts sh -c 'hostname weft1; exec "$@"' sh \
     mpirun --allow-run-as-root --oversubscribe --hostfile "$folder/hosts" \
-    -n $((2 * slots)) --mca plm_rsh_agent "$folder/agent" \
+    --bind-to none -n $((2 * slots)) --mca plm_rsh_agent "$folder/agent" \
     --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 \
     --mca oob_tcp_if_include 10.77.0.0/24 "$@"
 }

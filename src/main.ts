@@ -2,10 +2,8 @@
  * The command line: arguments in, exit code out. What it does is done by the
  * runner. The names that a program needs to do the same are exported beside it.
  */
-import { parseCommandLine, UsageError } from "./runner/command_line.ts";
-import { FileError } from "./files/errors.ts";
-import { ConfigError } from "./runner/config_types.ts";
-import { OutputError } from "./runner/output.ts";
+import { parseCommandLine } from "./runner/command_line.ts";
+import { failureCode } from "./runner/failure.ts";
 import { writeToStderr, writeToStdout } from "./runner/streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,9 +50,6 @@ export async function main(
     }
   } catch (error) {
     writeToStderr(`error: ${error instanceof Error ? error.message : error}\n`);
-    const isMisuse = error instanceof UsageError ||
-      error instanceof ConfigError || error instanceof OutputError ||
-      error instanceof FileError;
-    return isMisuse ? 2 : 1;
+    return failureCode(error);
   }
 }

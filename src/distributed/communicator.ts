@@ -73,6 +73,27 @@ export function stopReason(signal: AbortSignal | undefined): unknown {
 }
 
 /**
+ * Gives every rank a text that rank 0 has.
+ *
+ * @param communicator The ranks.
+ * @param text That of rank 0; what others give is not looked at.
+ * @returns The text of rank 0.
+ */
+export function broadcastText(
+  communicator: Communicator,
+  text: string,
+): string {
+  const bytes = new TextEncoder().encode(text);
+  const length = Int32Array.of(bytes.length);
+  communicator.broadcast(length);
+  const words = new Int32Array(Math.ceil(length[0]! / 4));
+  const view = new Uint8Array(words.buffer, 0, length[0]!);
+  if (communicator.rank === 0) view.set(bytes);
+  communicator.broadcast(words);
+  return new TextDecoder().decode(view);
+}
+
+/**
  * Collects one number from each rank.
  *
  * @param communicator The ranks.

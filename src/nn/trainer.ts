@@ -8,6 +8,7 @@ import { type Batch, batchesOf, type BatchSource, rowsOf } from "./batches.ts";
 import { countTokens } from "./inference.ts";
 import type { Plans } from "./plans.ts";
 import type { ModelSizes } from "./seq2seq.ts";
+import { agreeOnState, agreeOnTensors } from "./shared_snapshot.ts";
 import { SharedSteps } from "./shared_steps.ts";
 import {
   checkSnapshotState,
@@ -89,6 +90,7 @@ export class Training {
     const { communicator } = options;
     if (communicator !== undefined && communicator.size > 1) {
       this.#shared = new SharedSteps(model, communicator);
+      agreeOnState(communicator, options.resume);
     }
     const { sequences, batchSize } = data.source;
     this.#state = {
@@ -145,6 +147,8 @@ export class Training {
   #resume({ tensors, state }: TrainingSnapshot): void {
     const { variables, age } = this.#model;
     checkSnapshotTensors(tensors, variables, trainingVariables());
+    const { communicator } = this.#options;
+    if (communicator) agreeOnTensors(communicator, { tensors, state });
     for (const [name, tensor] of Object.entries(tensors)) {
       variables.set(name, tensor);
     }
@@ -165,7 +169,11 @@ export class Training {
       this.#stopIfTold();
       const { isLast, ...report } = this.#step(batch);
       onStep?.(report);
-      if (isLast) throw stopReason(signal);
+      if (isLast) {
+        // Also where it is another process that was told.
+        await this.#checkpoint();
+        throw stopReason(signal);
+      }
       if (age.step % checkpointEvery === 0) await this.#checkpoint();
       if (turns.due()) await turns.take();
     }

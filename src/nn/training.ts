@@ -53,7 +53,9 @@ export interface BatchTrainOptions {
   /**
    * Where to go on from, whatever the model has learned meanwhile. Data and
    * options must be those of the training that the snapshot is of; `epochs`
-   * may be more, and counts from the beginning of that training.
+   * may be more, and counts from the beginning of that training. Processes that
+   * share it need the same snapshot, taken with any number of processes; only
+   * with the same number the result is the same to the last bit.
    */
   readonly resume?: TrainingSnapshot;
   /**

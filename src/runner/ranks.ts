@@ -2,11 +2,15 @@
  * A run that several processes share: whether it is one, what each of them has
  * to write, and how all end together. How they talk is src/distributed/.
  */
-import { agree, DisagreementError } from "../distributed/agreement.ts";
+import {
+  agree,
+  DisagreementError,
+  type Facts,
+} from "../distributed/agreement.ts";
 import { gatherInt32 } from "../distributed/communicator.ts";
 import { connectMpi, type MpiCommunicator } from "../distributed/mpi.ts";
-import { type Config, ConfigError } from "./config_types.ts";
-import { OutputError } from "./output.ts";
+import type { Config } from "./config_types.ts";
+import { failureCode } from "./failure.ts";
 import { writeToStderr } from "./streams.ts";
 
 /** What mpirun puts into the environment of those it starts. */
@@ -66,15 +70,20 @@ export function ownConfig(
  *
  * @param config The configuration of the run.
  * @param ranks The processes that share it.
+ * @param options What else must be the same.
  * @throws {DisagreementError} If they were not; on all ranks.
  */
-export function agreeOnConfig(config: Config, ranks: MpiCommunicator): void {
+export function agreeOnConfig(
+  config: Config,
+  ranks: MpiCommunicator,
+  options: Facts = {},
+): void {
   const entries = Object.entries(config).flatMap(([section, keys]) =>
     Object.entries(keys).map(([key, value]) =>
       [`${section}.${key}`, JSON.stringify(value)] as const
     )
   );
-  agree(ranks, Object.fromEntries(entries));
+  agree(ranks, { ...Object.fromEntries(entries), ...options });
 }
 
 /**
@@ -98,9 +107,7 @@ export async function endTogether(
       : { message: String(error) };
     if (!(error instanceof DisagreementError)) {
       writeToStderr(`error: rank ${ranks.rank}: ${message}\n`);
-      const isMisuse = error instanceof ConfigError ||
-        error instanceof OutputError;
-      ranks.abort(isMisuse ? 2 : 1);
+      ranks.abort(failureCode(error));
     }
     // All have found the same: one tells.
     if (ranks.rank === 0) writeToStderr(`error: ${message}\n`);

@@ -26,6 +26,7 @@ const FREE = [
   "training.epochs",
   "training.verbose",
   "training.threads",
+  "training.distributed",
   "logging",
   "output",
 ];

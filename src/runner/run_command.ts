@@ -3,7 +3,7 @@
  * then its results are written, also if it was interrupted or diverged.
  */
 import type { MpiCommunicator } from "../distributed/mpi.ts";
-import { UsageError } from "./commands/flags.ts";
+import { shareSnapshot } from "../nn/shared_snapshot.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
 import { openFolder, runExperiment } from "./experiment.ts";
@@ -45,15 +45,9 @@ export interface RunCommand {
 export async function runCommand(command: RunCommand): Promise<number> {
   const config = loadConfig(command.config, command.overrides);
   const ranks = openRanks(config);
-  if (ranks !== undefined && command.resume) {
-    throw new UsageError([
-      `Cannot resume a run of ${ranks.size} processes, wanted one process ` +
-      `(--resume)`,
-    ], "run");
-  }
   if (ranks === undefined) return await run(command, config, undefined);
   return await endTogether(ranks, async () => {
-    agreeOnConfig(config, ranks);
+    agreeOnConfig(config, ranks, { "--resume": String(command.resume) });
     return await run(command, ownConfig(config, ranks), ranks);
   });
 }
@@ -72,10 +66,15 @@ async function run(
     ? { write: writeToStdout }
     : openOutput(command.output);
   const folder = openFolder(config, command.resume);
-  const resumed = command.resume ? findResumed(folder, config) : undefined;
+  const resumed = command.resume && isFirst
+    ? findResumed(folder, config)
+    : undefined;
   // Last, for it creates the log file: until here nothing has been written.
   const log = new Logger(config.logging);
   resumed?.tell(log);
+  const resume = ranks === undefined
+    ? resumed?.snapshot
+    : shareSnapshot(ranks, resumed?.snapshot);
   const interrupts = new Interrupts((name) =>
     log.warn(
       `Received ${name}: ending after this step and saving; again to end now`,
@@ -86,7 +85,7 @@ async function run(
       signal: interrupts.signal,
       compile: { debug: isFirst ? command.debug : 0, check: command.check },
       ...(ranks === undefined ? {} : { communicator: ranks }),
-      ...(resumed?.snapshot === undefined ? {} : { resume: resumed.snapshot }),
+      ...(resume === undefined ? {} : { resume }),
     }, folder);
     try {
       await output.write(formatResults(results));

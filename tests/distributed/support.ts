@@ -4,11 +4,24 @@
 import { fileURLToPath } from "node:url";
 import { type Outcome, ROOT, testWith } from "../helpers.ts";
 
-/** Runs as root, and with more ranks than cores. */
-const ALLOWANCES = {
+/** The command line as mpirun starts it. */
+export const MOD = fileURLToPath(new URL("mod.ts", ROOT));
+
+/** How a rank begins. */
+export const DENO_RUN: readonly string[] = [Deno.execPath(), "run"];
+
+/** What mpirun and ranks are told by their environment. */
+const ENVIRONMENT = {
+  NO_COLOR: "1",
+  // Runs as root, and with more ranks than cores.
   OMPI_ALLOW_RUN_AS_ROOT: "1",
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
   OMPI_MCA_rmaps_base_oversubscribe: "1",
+  // Other tests want the cores as well, and other ranks the very same ones.
+  OMPI_MCA_hwloc_base_binding_policy: "none",
+  OMPI_MCA_mpi_yield_when_idle: "1",
+  // Ranks that wait for each other fail a test instead of stopping it.
+  MPIEXEC_TIMEOUT: "100",
 };
 
 /** Whether mpirun can be started here. */
@@ -48,16 +61,19 @@ export function mpiTest(name: string, fn: () => Promise<void>): void {
  *
  * @param ranks How many.
  * @param program Its name in this folder, then its arguments.
+ * @param last That of one more rank, if there is to be one.
  * @returns mpirun's process, its streams piped.
  */
 export function startRanks(
   ranks: number,
-  [program, ...args]: readonly [string, ...string[]],
+  program: readonly string[],
+  last?: readonly string[],
 ): Deno.ChildProcess {
-  const entry = fileURLToPath(
-    new URL(`tests/distributed/${program}`, ROOT),
-  );
-  return startDeno(ranks, ["-A", "--no-prompt", entry, ...args]);
+  const run = ([name, ...args]: readonly string[]) => {
+    const entry = new URL(`tests/distributed/${name}`, ROOT);
+    return ["-A", "--no-prompt", fileURLToPath(entry), ...args];
+  };
+  return startDeno(ranks, run(program), last && [...DENO_RUN, ...run(last)]);
 }
 
 /**
@@ -65,22 +81,45 @@ export function startRanks(
  *
  * @param ranks How many.
  * @param args What follows `deno run`.
- * @param others What else mpirun is to start.
+ * @param last The whole command of one more rank, if there is to be one.
  * @returns mpirun's process, its streams piped.
  */
 export function startDeno(
   ranks: number,
   args: readonly string[],
-  others: readonly string[] = [],
+  last?: readonly string[],
 ): Deno.ChildProcess {
-  const deno = [Deno.execPath(), "run", ...args];
+  const others = last === undefined ? [] : [":", "-n", "1", ...last];
   return new Deno.Command("mpirun", {
-    args: ["-n", String(ranks), ...deno, ...others],
-    env: { ...ALLOWANCES, NO_COLOR: "1" },
+    args: ["-n", String(ranks), ...DENO_RUN, ...args, ...others],
+    env: ENVIRONMENT,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/**
+ * The ranks of a run: the kernel tells their commands.
+ *
+ * @param part Part of the command, such as a path.
+ * @param mpirun The process that has started them.
+ * @returns Their process ids, by rank.
+ */
+export function ranksOf(
+  part: string,
+  { pid }: Deno.ChildProcess,
+): number[] {
+  return Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
+    .filter((id) => {
+      try {
+        const command = Deno.readTextFileSync(`/proc/${id}/cmdline`);
+        return id !== pid && command.includes(part);
+      } catch {
+        // No process, or one that has just ended.
+        return false;
+      }
+    }).sort((a, b) => a - b);
 }
 
 /** Waits for a process and for all it wrote. */

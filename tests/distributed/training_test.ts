@@ -1,25 +1,18 @@
 // Training on several ranks: as in one process, and all or none.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { fileURLToPath } from "node:url";
-import { namesIn, ROOT, withFolder } from "../helpers.ts";
+import { namesIn, withFolder } from "../helpers.ts";
 import { mpiTest, outcomeOf, startRanks } from "./support.ts";
+import { type Line, trainCase } from "./train_case.ts";
 
-interface Line {
-  readonly stopped: string | null;
-  readonly steps: readonly number[];
-  readonly evaluation: Readonly<Record<string, number>>;
-  readonly parameters: readonly number[];
-}
-
+/** Trains in several ways, one after another, on the same ranks. */
 async function train(
   ranks: number,
-  name: string,
-  ...faults: string[]
-): Promise<Line> {
+  ...names: string[]
+): Promise<Record<string, Line>> {
   let texts: string[] = [];
   await withFolder(async (folder) => {
     const { code, stderr } = await outcomeOf(
-      startRanks(ranks, ["rank_train.ts", name, folder, ...faults]),
+      startRanks(ranks, ["rank_train.ts", folder, ...names]),
     );
     assertEquals(code, 0, stderr);
     texts = namesIn(folder).map((file) =>
@@ -30,19 +23,6 @@ async function train(
   // Every rank has the same numbers, to the last bit.
   for (const text of texts) assert(text === texts[0]);
   return JSON.parse(texts[0]!);
-}
-
-async function trainAlone(name: string): Promise<Line> {
-  const program = new URL("tests/distributed/rank_train.ts", ROOT);
-  let text = "";
-  await withFolder(async (folder) => {
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", fileURLToPath(program), name, folder, "alone"],
-    }).output();
-    assert(success);
-    text = Deno.readTextFileSync(`${folder}/0.json`);
-  });
-  return JSON.parse(text);
 }
 
 function assertClose(
@@ -58,37 +38,60 @@ function assertClose(
   }
 }
 
-mpiTest("several ranks train as one process does", async () => {
-  for (const [name, counts] of [["partial", [2, 3]], ["empty", [4]]] as const) {
-    const alone = await trainAlone(name);
-    for (const ranks of counts) {
-      const line = await train(ranks, name);
-      assertClose(line.steps, alone.steps, 1e-5);
-      assertClose(line.parameters, alone.parameters, 1e-4);
-      for (const [key, value] of Object.entries(alone.evaluation)) {
-        assertClose([line.evaluation[key]!], [value], 1e-4);
-      }
-    }
+function assertTrained(line: Line, alone: Line): void {
+  assertEquals(line.error, null);
+  assertClose(line.losses, alone.losses, 1e-5);
+  assertClose(line.parameters, alone.parameters, 1e-4);
+  for (const [key, value] of Object.entries(alone.evaluation)) {
+    assertClose([line.evaluation[key]!], [value], 1e-4);
+  }
+  // Once a step, always all of it: more numbers than there are parameters.
+  const [size = 0] = line.reduced;
+  assert(size > line.parameters.length);
+  assertEquals(line.reduced, line.losses.map(() => size));
+}
+
+mpiTest("two ranks train as one process does, or not at all", async () => {
+  const faults: Record<string, string> = {
+    data: "rank 1 has another source data than rank 0",
+    rate: "rank 1 has another learning rate than rank 0",
+    snapshot: "rank 1 has another snapshot to resume than rank 0",
+    moments: "rank 1 has another adam.m.output_bias in the snapshot to " +
+      "resume than rank 0",
+  };
+  const lines = await train(2, "partial", ...Object.keys(faults));
+  assertTrained(lines["partial"]!, await trainCase("partial"));
+  for (const [name, message] of Object.entries(faults)) {
+    const { error, losses } = lines[name]!;
+    assertStringIncludes(error ?? "", message);
+    assertEquals(losses, []);
   }
 });
 
-mpiTest("all ranks stop after the same step when one is told to", async () => {
-  const line = await train(3, "partial", "stop");
-  // Told after step 3, it tells the others with the gradients of step 4.
-  assertEquals([line.stopped, line.steps.length], ["AbortError", 4]);
-});
+mpiTest(
+  "three ranks train as one process does, and stop together",
+  async () => {
+    const { partial, stop } = await train(3, "partial", "stop");
+    assertTrained(partial!, await trainCase("partial"));
+    // Told after step 3, it tells the others with the gradients of step 4, and
+    // all of them, told or not, have a snapshot of that.
+    const { error, losses, snapshots } = stop!;
+    assertEquals([error, losses.length, snapshots], ["AbortError", 4, [4]]);
+  },
+);
 
-const FAULTS = [
-  ["data", "rank 1 has another source data than rank 0"],
-  ["rate", "rank 1 has another learning rate than rank 0"],
-  ["throw", "Error: on rank 1"],
-] as const;
-for (const [fault, message] of FAULTS) {
-  mpiTest(`no rank trains on alone after a fault: ${fault}`, async () => {
-    const { code, stdout, stderr } = await outcomeOf(
-      startRanks(2, ["rank_train.ts", "partial", ".", fault]),
-    );
-    assertEquals([code, stdout], [1, ""], stderr);
-    assertStringIncludes(stderr, message);
-  });
-}
+mpiTest(
+  "ranks without a sequence of a batch train with the others",
+  async () => {
+    const { empty } = await train(4, "empty");
+    assertTrained(empty!, await trainCase("empty"));
+  },
+);
+
+mpiTest("no rank trains on after one has failed", async () => {
+  const { code, stdout, stderr } = await outcomeOf(
+    startRanks(2, ["rank_train.ts", ".", "throw"]),
+  );
+  assertEquals([code, stdout], [1, ""], stderr);
+  assertStringIncludes(stderr, "Error: on rank 1");
+});
