@@ -36,10 +36,12 @@ export { main };
 export { AttentionRunner } from "./src/runner/runner.ts";
 export type { RunOptions } from "./src/runner/experiment.ts";
 export {
+  type BrokenPolicy,
   type Config,
   ConfigError,
   type ConfigProblem,
   type DataConfig,
+  type DataSource,
   DEFAULT_CONFIG,
   type Distributed,
   type LoggingConfig,
@@ -49,6 +51,7 @@ export {
   type PartialConfig,
   type TrainingConfig,
 } from "./src/runner/config_types.ts";
+export type { DataResults } from "./src/runner/dataset.ts";
 export type {
   EnvironmentResults,
   HistoryResults,
@@ -60,6 +63,8 @@ export type {
 } from "./src/runner/results.ts";
 
 // Data.
+export type { TooLongPolicy } from "./src/data/pair_scan.ts";
+export type { Task } from "./src/data/tasks.ts";
 export {
   type CopyTaskData,
   type CopyTaskOptions,

@@ -39,6 +39,7 @@ function readResults(text: string): Results {
     "schema_version",
     "status",
     "config",
+    "data",
     "train",
     "test",
     "nonfinite",
@@ -205,7 +206,7 @@ processTest(
       assertEquals(code, 0, stderr);
       assertStringIncludes(
         stderr,
-        "warning: training.batch_size is 9, but data.n_samples only 8",
+        "warning: training.batch_size is 9, but there are only 8",
       );
       const log = Deno.readTextFileSync(`${cwd}/run.log`);
       assertMatch(log, /^\S+Z warn {2}training.batch_size is 9/);

@@ -132,12 +132,18 @@ processTest("the commands of the README run as they stand", async () => {
       else if (command.startsWith("deno task bench")) {
         assertStringIncludes(stdout, "| weft, interpreter ");
       } else if (command.includes(" mod.ts check ")) {
-        assertStringIncludes(stdout, "\n  steps: 100\n");
+        const steps = command.includes("configs/file.yaml") ? 460 : 100;
+        assertStringIncludes(stdout, `\n  steps: ${steps}\n`);
       } else if (command.includes(" mod.ts predict ")) {
         if (command.endsWith("--json")) JSON.parse(stdout);
-        else assertMatch(stdout, /^\d( \d){4}\n$/);
+        else if (command.includes("runs/dates")) {
+          assertEquals(stdout, "2024 03 03\n");
+        } else assertMatch(stdout, /^\d( \d){4}\n$/);
+      } else if (command.includes(" mod.ts export ")) {
+        assertEquals(stdout.match(/\.onnx$/gm)?.length, 3);
       } else if (command.includes(" mod.ts evaluate ")) {
-        assertEquals(JSON.parse(stdout).sequences, 1);
+        const sequences = command.includes("dates.tsv") ? 1600 : 1;
+        assertEquals(JSON.parse(stdout).sequences, sequences);
       } else assertEquals(stdout, "", line);
     }
     const { status, config, test } = read("results.json");
@@ -145,6 +151,9 @@ processTest("the commands of the README run as they stand", async () => {
     assertGreaterOrEqual(test.accuracy!, 0.99);
     const [tiny, piped] = [read("tiny.json"), read("piped.json")];
     assertEquals([tiny.train, tiny.test], [piped.train, piped.test]);
+    const dates = read("dates.json");
+    assertEquals(dates.train.history.loss.length, 25);
+    assertGreaterOrEqual(dates.test.sequence_accuracy!, 0.98);
   });
 });
 
@@ -279,7 +288,17 @@ testWith(
     }
     const paired = rows.map(([, path]) => path);
     const others = [
+      "data.source",
       "data.n_test",
+      "data.path",
+      "data.test_path",
+      "data.test_fraction",
+      "data.tokens",
+      "data.min_count",
+      "data.max_size",
+      "data.on_too_long",
+      "data.on_broken",
+      "data.shuffle_window",
       "training.distributed",
       "logging.level",
       "logging.file",

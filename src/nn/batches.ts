@@ -55,6 +55,11 @@ export interface BatchSource {
   /** Rows of a batch; the last one of an epoch has what is left. */
   readonly batchSize: number;
   /**
+   * The same for the same data only, such as a hash of them. A training does
+   * not go on from one of other data, nor do processes share one of them.
+   */
+  readonly fingerprint?: string;
+  /**
    * Gives the batches of an epoch. Which pairs they hold, and in which order,
    * depends on the epoch alone.
    *

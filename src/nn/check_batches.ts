@@ -27,7 +27,7 @@ export function checkedSource(
   source: BatchSource,
   sizes: Seq2SeqSizes & SpecialTokens,
 ): BatchSource {
-  const { sequences, batchSize } = source;
+  const { sequences, batchSize, fingerprint } = source;
   checkInteger(sequences, "sequences", 1);
   checkInteger(batchSize, "batchSize", 1);
   if (typeof source.batches !== "function") {
@@ -35,10 +35,16 @@ export function checkedSource(
       `Cannot use batches = ${describe(source.batches)}: wanted a function`,
     );
   }
+  if (fingerprint !== undefined && typeof fingerprint !== "string") {
+    throw new TypeError(
+      `Cannot use fingerprint = ${describe(fingerprint)}: wanted a string`,
+    );
+  }
   // As they are now: the source may be changed later.
   const counts = { sequences, batchSize };
   return {
     ...counts,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
     async *batches(epoch: number, from: number): AsyncIterable<Batch> {
       let at = from;
       const wanted = batchesOf(counts);

@@ -223,8 +223,8 @@ export class Seq2SeqAttentionModel {
     if (isBatchSource(first)) {
       const source = checkedSource(first, this.sizes);
       const options = checkBatchTrainOptions(second as BatchTrainOptions);
+      this.#agree(source, options, { data: source.fingerprint ?? "" });
       const data = { source, shuffle: null };
-      this.#agree(source, options, {});
       return await new Training(model, data, options).run();
     }
     const pairs = checkPairs(first, second as ArrayLike, this.sizes);

@@ -96,6 +96,8 @@ export interface TrainingTerms {
   readonly shuffle: boolean | null;
   /** The step size. */
   readonly learningRate: number;
+  /** What tells the data from others, where their source says so. */
+  readonly fingerprint?: string;
 }
 
 /**

@@ -92,7 +92,7 @@ export class Training {
       this.#shared = new SharedSteps(model, communicator);
       agreeOnState(communicator, options.resume);
     }
-    const { sequences, batchSize } = data.source;
+    const { sequences, batchSize, fingerprint } = data.source;
     this.#state = {
       version: 1,
       terms: {
@@ -101,6 +101,7 @@ export class Training {
         batchSize,
         shuffle: data.shuffle,
         learningRate: options.learningRate,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
       },
       epochsBefore: model.age.epoch,
       epoch: 1,

@@ -50,8 +50,8 @@ ${details(results)}
 }
 
 function titleOf({ config }: Results): string {
-  const { data } = config as { data: { source?: string } };
-  return `${data.source ?? "copy"} task`;
+  const { source, path } = config.data;
+  return source === "file" ? `pairs of ${path}` : `${source} task`;
 }
 
 const OUTCOMES: Readonly<Record<Results["status"], string>> = {
@@ -182,15 +182,16 @@ ${
 </table></div>`;
 }
 
-function details({ config, environment, timing }: Results): Content {
+function details({ config, data, environment, timing }: Results): Content {
   const sections = [
     ...Object.entries(config).map(([name, section]) =>
       [`Configuration: ${name}`, section] as const
     ),
+    ["What is in the data", data] as const,
     ["Environment", environment] as const,
     ["Timing (seconds)", timing] as const,
   ];
-  return markup`<h2>Configuration and environment</h2>
+  return markup`<h2>Configuration, data and environment</h2>
 <div class="tables">
 ${
     sections.map(([name, section]) =>

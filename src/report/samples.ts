@@ -59,19 +59,30 @@ const WRONG = 2;
 /**
  * Chooses the sequences to show: the first ones, and the first wrong ones that
  * are not among them.
- *
- * @param predicted Test data and predictions.
- * @returns Row numbers, ascending.
  */
-export function chooseSamples(predicted: Predicted): number[] {
-  const count = predicted.source.shape[0]!;
-  const rows = Array.from({ length: Math.min(FIRST, count) }, (_, row) => row);
-  const most = rows.length + WRONG;
-  for (let row = rows.length; row < count && rows.length < most; row++) {
-    const { right, tokens } = compareRow(predicted, row);
-    if (right < tokens) rows.push(row);
+export class SampleChooser {
+  #seen = 0;
+  #wrong = 0;
+
+  /**
+   * Takes the next test data.
+   *
+   * @param predicted Test data and predictions.
+   * @returns The numbers of the rows to show, ascending.
+   */
+  choose(predicted: Predicted): number[] {
+    const rows: number[] = [];
+    for (let row = 0; row < predicted.source.shape[0]!; row++) {
+      if (this.#seen++ < FIRST) rows.push(row);
+      else if (this.#wrong < WRONG) {
+        const { right, tokens } = compareRow(predicted, row);
+        if (right === tokens) continue;
+        this.#wrong++;
+        rows.push(row);
+      }
+    }
+    return rows;
   }
-  return rows;
 }
 
 /**
@@ -107,32 +118,45 @@ export function describeSample(
   };
 }
 
-/**
- * Counts right tokens and sequences by the length of the source.
- *
- * @param predicted Test data and predictions.
- * @returns One row a length, the shortest first.
- */
-export function countByLength(predicted: Predicted): LengthRow[] {
-  const counts = new Map<number, { rows: number; whole: number } & Compared>();
-  for (let row = 0; row < predicted.source.shape[0]!; row++) {
-    const { length } = tokensOf(predicted.source, row, predicted.padToken);
-    const { right, tokens } = compareRow(predicted, row);
-    const known = counts.get(length) ??
-      { rows: 0, whole: 0, right: 0, tokens: 0 };
-    counts.set(length, {
-      rows: known.rows + 1,
-      whole: known.whole + (right === tokens ? 1 : 0),
-      right: known.right + right,
-      tokens: known.tokens + tokens,
-    });
+/** Counts right tokens and sequences by the length of the source. */
+export class LengthCounts {
+  readonly #counts = new Map<number, Counts>();
+
+  /**
+   * Takes the next test data.
+   *
+   * @param predicted Test data and predictions.
+   */
+  add(predicted: Predicted): void {
+    for (let row = 0; row < predicted.source.shape[0]!; row++) {
+      const { length } = tokensOf(predicted.source, row, predicted.padToken);
+      const { right, tokens } = compareRow(predicted, row);
+      const known = this.#counts.get(length) ??
+        { rows: 0, whole: 0, right: 0, tokens: 0 };
+      this.#counts.set(length, {
+        rows: known.rows + 1,
+        whole: known.whole + (right === tokens ? 1 : 0),
+        right: known.right + right,
+        tokens: known.tokens + tokens,
+      });
+    }
   }
-  return [...counts].sort(([a], [b]) => a - b).map(([length, count]) => ({
-    length,
-    sequences: count.rows,
-    token_accuracy: count.right / count.tokens,
-    sequence_accuracy: count.whole / count.rows,
-  }));
+
+  /** @returns One row a length, the shortest first. */
+  rows(): LengthRow[] {
+    const counts = [...this.#counts].sort(([a], [b]) => a - b);
+    return counts.map(([length, { rows, whole, right, tokens }]) => ({
+      length,
+      sequences: rows,
+      token_accuracy: right / tokens,
+      sequence_accuracy: whole / rows,
+    }));
+  }
+}
+
+interface Counts extends Compared {
+  readonly rows: number;
+  readonly whole: number;
 }
 
 interface Compared {

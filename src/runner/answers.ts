@@ -4,7 +4,7 @@
  */
 import type { NDArray } from "../array.ts";
 import type { Seq2SeqAttentionModel } from "../nn/model.ts";
-import type { Line } from "./line_stream.ts";
+import type { Line } from "../data/line_stream.ts";
 import { describeUnknown, encodeSide, type TextCodec } from "./text_codec.ts";
 
 /** What is said of a line beside its answer. */

@@ -3,7 +3,8 @@
  * complete, checked {@linkcode Config}. It acts on nothing it reads.
  */
 import { parse } from "@std/yaml";
-import { findProblems, withDefaults } from "./config_schema.ts";
+import { withDefaults } from "./config_defaults.ts";
+import { findProblems } from "./config_schema.ts";
 import {
   type Config,
   ConfigError,

@@ -4,6 +4,9 @@
  *
  * Keys are spelt as in YAML and JSON, in snake_case.
  */
+import type { TooLongPolicy } from "../data/pair_scan.ts";
+import type { Task } from "../data/tasks.ts";
+import type { TokenKind } from "../data/tokenizer.ts";
 
 /** How much is logged; each level includes those to its right. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -11,21 +14,50 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 /** How the processes of a run find one another. */
 export type Distributed = "auto" | "none" | "mpi";
 
-/** The data of the copy task. */
+/** Where data come from: a task whose data are made up, or a file. */
+export type DataSource = Task | "file";
+
+/** The data to train and test on. */
 export interface DataConfig {
-  /** Sequences to train on. */
+  /** Where they come from. */
+  readonly source: DataSource;
+  /** Sequences to train on; not of a file. */
   readonly n_samples: number;
-  /** Sequences to test on, never trained on by design of their own stream. */
+  /** Sequences to test on, of a stream of their own; not of a file. */
   readonly n_test: number;
-  /** Tokens in a source sequence. */
-  readonly src_length: number;
-  /** Tokens in a target sequence, at most `src_length`. */
-  readonly tgt_length: number;
-  /** Different tokens. */
+  /** Tokens in a source sequence; null for the longest of a file. */
+  readonly src_length: number | null;
+  /**
+   * Tokens in a target sequence, of a file with its end; null for the longest
+   * of a file.
+   */
+  readonly tgt_length: number | null;
+  /** Different tokens; not of a file. */
   readonly vocab_size: number;
   /** The seed of data, initialisation and shuffling, by separate streams. */
   readonly random_seed: number;
+  /** A file of pairs. */
+  readonly path: string | null;
+  /** Another file to test on; null for a part of the first one. */
+  readonly test_path: string | null;
+  /** The share of the sources of a single file that are kept for the test. */
+  readonly test_fraction: number;
+  /** What a token of a text is. */
+  readonly tokens: TokenKind;
+  /** How often a token must occur to be in the vocabulary. */
+  readonly min_count: number;
+  /** The most tokens of the vocabulary; null for any number. */
+  readonly max_size: number | null;
+  /** What becomes of a pair that is longer than the lengths. */
+  readonly on_too_long: TooLongPolicy;
+  /** What becomes of a line that is no pair. */
+  readonly on_broken: BrokenPolicy;
+  /** The most pairs of a file that are in memory and shuffled at a time. */
+  readonly shuffle_window: number;
 }
+
+/** What becomes of a line that is no pair. */
+export type BrokenPolicy = "error" | "skip";
 
 /** The sizes of the model. */
 export interface ModelConfig {
@@ -73,7 +105,7 @@ export interface OutputConfig {
 
 /** A complete configuration. */
 export interface Config {
-  /** The data of the copy task. */
+  /** The data to train and test on. */
   readonly data: DataConfig;
   /** The sizes of the model. */
   readonly model: ModelConfig;
@@ -93,12 +125,22 @@ export type PartialConfig = {
 /** What is used for every key that a configuration leaves out; frozen. */
 export const DEFAULT_CONFIG: Config = freezeDeep({
   data: {
+    source: "copy",
     n_samples: 1280,
     n_test: 256,
     src_length: 10,
     tgt_length: 10,
     vocab_size: 20,
     random_seed: 0,
+    path: null,
+    test_path: null,
+    test_fraction: 0.1,
+    tokens: "characters",
+    min_count: 1,
+    max_size: null,
+    on_too_long: "error",
+    on_broken: "error",
+    shuffle_window: 65_536,
   },
   model: {
     d_model: 64,

@@ -2,8 +2,7 @@
  * One run from a configuration to its results: generate, build, train, test,
  * and fill the run's folder if it has one. It reads no configuration.
  */
-import type { NDArray } from "../array.ts";
-import { type CopyTaskData, generateCopyTaskData } from "../data/copy_task.ts";
+import { batchesOf, type BatchSource } from "../nn/batches.ts";
 import {
   DivergenceError,
   type EpochReport,
@@ -13,14 +12,8 @@ import {
   type TrainingSnapshot,
 } from "../nn/model.ts";
 import type { Communicator } from "../distributed/communicator.ts";
-import { deriveSeed } from "../random.ts";
-import {
-  chooseSamples,
-  countByLength,
-  describeSample,
-  type Samples,
-} from "../report/samples.ts";
-import type { Config, TrainingConfig } from "./config_types.ts";
+import type { Config } from "./config_types.ts";
+import { type Dataset, openDataset } from "./dataset.ts";
 import { History } from "./history.ts";
 import type { Logger } from "./logging.ts";
 import type { MetricsFile } from "./metrics_file.ts";
@@ -33,6 +26,8 @@ import {
   type RunStatus,
   type TestResults,
 } from "./results.ts";
+import { agreeOnData } from "./ranks.ts";
+import { takeSamples } from "./take_samples.ts";
 
 /** Options of a run. */
 export interface RunOptions {
@@ -57,29 +52,32 @@ export interface RunOptions {
 }
 
 /**
- * Runs a configuration. The streams of `data.random_seed` are "train" and
- * "test" for the data; the model is given the seed itself and has its own.
+ * Runs a configuration. The model is given `data.random_seed` itself and has
+ * streams of its own; data have others.
  *
  * @param config A complete configuration.
  * @param log Where messages and progress go.
  * @param options Signal and callbacks.
- * @param folder The run's folder; by default that of `output.dir`, if any.
+ * @param prepared Data and folder of the run; made by default.
  * @returns The results, also where the signal or a loss that is not finite has
  * ended the run.
+ * @throws {FileError | ConfigError} If the data cannot be used.
  * @throws {OutputError} If the folder cannot be used.
  */
 export async function runExperiment(
   config: Config,
   log: Logger,
   options: RunOptions = {},
-  folder: OutputFolder | undefined = openFolder(config),
+  prepared?: PreparedRun,
 ): Promise<Results> {
   log.debug(`Configuration: ${JSON.stringify(config)}`);
-  const clock = new Stopwatch();
-  const train = generate(config, "train", config.data.n_samples);
-  const test = generate(config, "test", config.data.n_test);
+  const { dataset, folder } = prepared ??
+    await prepareRun(config, { communicator: options.communicator });
+  dataset.tell(log);
+  const clock = new Stopwatch(dataset.seconds);
+  const [train, test] = [dataset.train(), dataset.test()];
   const data = clock.lap();
-  const model = buildModel(config, {
+  const model = buildModel(config, dataset, {
     onDebug: (text) => log.console.line(text),
     ...options.compile,
   });
@@ -87,7 +85,7 @@ export async function runExperiment(
   const metrics = folder?.metrics(options.resume?.state);
   const saving = folder === undefined
     ? options
-    : withCheckpoints(options, folder, metrics, config, log);
+    : withCheckpoints(options, folder, metrics, batchesOf(train), config, log);
   const training = await trainModel(model, config, train, log, saving, metrics)
     .finally(() => metrics?.close());
   const trained = clock.lap();
@@ -101,6 +99,7 @@ export async function runExperiment(
   const results = buildResults({
     status,
     config,
+    data: dataset.results,
     history,
     test: result,
     ranks: options.communicator?.size ?? 1,
@@ -115,10 +114,10 @@ export async function runExperiment(
   });
   const samples = folder === undefined || result === undefined
     ? undefined
-    : await takeSamples(model, test);
+    : await takeSamples(model, test, nameOf(dataset));
   try {
     const isWorthKeeping = results.status !== "diverged" && history.steps > 0;
-    if (isWorthKeeping) await folder?.saveModel(model, config);
+    if (isWorthKeeping) await folder?.saveModel(model, config, dataset);
     await folder?.finish(results, samples, config.output.report);
   } catch (error) {
     // The results are worth more than an end without them.
@@ -128,17 +127,53 @@ export async function runExperiment(
   return results;
 }
 
+/** What a run needs before it begins. */
+export interface PreparedRun {
+  /** Its data. */
+  readonly dataset: Dataset;
+  /** Its folder, if it has one. */
+  readonly folder: OutputFolder | undefined;
+}
+
+/** Options of {@linkcode prepareRun}. */
+export interface PrepareOptions {
+  /** Whether the run in its folder is to be gone on with; not by default. */
+  readonly resume?: boolean;
+  /** Processes that share the run. */
+  readonly communicator?: Communicator | undefined;
+}
+
+/**
+ * Makes or refuses what a run needs, before anything else happens: its data
+ * first, for only the folder is written to.
+ *
+ * @param config A complete configuration.
+ * @param options Whether the run in its folder is gone on with, and by whom.
+ * @returns Data and folder.
+ * @throws {FileError | ConfigError} If the data cannot be used.
+ * @throws {OutputError} If the folder cannot be used.
+ * @throws {DisagreementError} If processes that share the run have other data.
+ */
+export async function prepareRun(
+  config: Config,
+  { resume = false, communicator }: PrepareOptions = {},
+): Promise<PreparedRun> {
+  const dataset = await openDataset(config);
+  if (communicator !== undefined) agreeOnData(dataset, communicator);
+  const { dir } = config.output;
+  const folder = dir === null ? undefined : OutputFolder.open(dir, resume);
+  return { dataset, folder };
+}
+
 /** The options of a run with a folder: what is to be saved is saved there. */
 function withCheckpoints(
   options: RunOptions,
   folder: OutputFolder,
   metrics: MetricsFile | undefined,
+  steps: number,
   config: Config,
   log: Logger,
 ): RunOptions {
-  const { n_samples } = config.data;
-  const { batch_size } = config.training;
-  const steps = Math.ceil(n_samples / batch_size);
   return {
     ...options,
     checkpointEvery: config.output.checkpoint_every ?? steps,
@@ -157,37 +192,14 @@ function withCheckpoints(
   };
 }
 
-/** Made or refused before anything else happens. */
-export function openFolder(
-  { output: { dir } }: Config,
-  resume = false,
-): OutputFolder | undefined {
-  return dir === null ? undefined : OutputFolder.open(dir, resume);
-}
-
-function generate(
-  { data }: Config,
-  stream: "train" | "test",
-  nSamples: number,
-): CopyTaskData {
-  return generateCopyTaskData({
-    nSamples,
-    srcLength: data.src_length,
-    tgtLength: data.tgt_length,
-    vocabSize: data.vocab_size,
-    randomSeed: deriveSeed(data.random_seed, stream),
-  });
-}
-
 function buildModel(
   { data, model }: Config,
+  { sizes }: Dataset,
   compile: PlanOptions,
 ): Seq2SeqAttentionModel {
   return new Seq2SeqAttentionModel({
     compile,
-    vocabSize: data.vocab_size,
-    srcLength: data.src_length,
-    tgtLength: data.tgt_length,
+    ...sizes,
     dModel: model.d_model,
     dK: model.d_k,
     dV: model.d_v,
@@ -197,26 +209,24 @@ function buildModel(
 
 async function trainModel(
   model: Seq2SeqAttentionModel,
-  { data, training }: Config,
-  { xSrc, xTgt }: CopyTaskData,
+  { training }: Config,
+  data: BatchSource,
   log: Logger,
   options: RunOptions,
   metrics: MetricsFile | undefined,
 ): Promise<{ status: RunStatus; history: History }> {
   const { signal, onStep, onEpoch, resume, communicator } = options;
-  const { n_samples } = data;
-  const { epochs, batch_size } = training;
-  const steps = epochs * Math.ceil(n_samples / batch_size);
-  announce(n_samples, training, steps, log);
+  const { epochs } = training;
+  const steps = epochs * batchesOf(data);
+  announce(data, epochs, steps, log);
   const history = new History(resume?.state);
   const done = history.steps;
   const progress = training.verbose
     ? new Progress(log, { epochs, steps, done })
     : undefined;
   try {
-    await model.train(xSrc, xTgt, {
+    await model.train(data, {
       epochs,
-      batchSize: batch_size,
       learningRate: training.learning_rate,
       threads: training.threads,
       onStep(report) {
@@ -259,19 +269,19 @@ async function trainModel(
 }
 
 function announce(
-  n_samples: number,
-  { epochs, batch_size }: TrainingConfig,
+  { sequences, batchSize }: BatchSource,
+  epochs: number,
   steps: number,
   log: Logger,
 ): void {
-  if (batch_size > n_samples) {
+  if (batchSize > sequences) {
     log.warn(
-      `training.batch_size is ${batch_size}, but data.n_samples only ` +
-        `${n_samples}: every step trains on all data as one partial batch`,
+      `training.batch_size is ${batchSize}, but there are only ${sequences} ` +
+        `sequences: every step trains on all data as one partial batch`,
     );
   }
   log.info(
-    `Training on ${count(n_samples, "sequence")} for ` +
+    `Training on ${count(sequences, "sequence")} for ` +
       `${count(epochs, "epoch")}, ${count(steps, "step")} in all`,
   );
 }
@@ -301,19 +311,14 @@ function isAbort(
 
 async function testModel(
   model: Seq2SeqAttentionModel,
-  { xSrc, xTgt }: CopyTaskData,
+  test: BatchSource,
   { signal, communicator }: RunOptions,
 ): Promise<{ status: RunStatus; result: TestResults | undefined }> {
   try {
-    const { loss, accuracy, sequenceAccuracy } = await model.evaluate(
-      xSrc,
-      xTgt,
-      {
-        sequenceAccuracy: true,
-        ...(signal === undefined ? {} : { signal }),
-        ...(communicator === undefined ? {} : { communicator }),
-      },
-    );
+    const { loss, accuracy, sequenceAccuracy } = await model.evaluate(test, {
+      sequenceAccuracy: true,
+      ...given({ signal, communicator }),
+    });
     const sequence_accuracy = sequenceAccuracy ?? null;
     return {
       // The last update has no loss of its own that would tell.
@@ -326,40 +331,9 @@ async function testModel(
   }
 }
 
-async function takeSamples(
-  model: Seq2SeqAttentionModel,
-  { xSrc, xTgt }: CopyTaskData,
-): Promise<Samples> {
-  const prediction = await model.predict(xSrc);
-  const predicted = {
-    source: xSrc,
-    target: xTgt,
-    prediction,
-    padToken: model.sizes.padToken,
-  };
-  const rows = chooseSamples(predicted);
-  const samples = rows.map(async (row) => {
-    const [source, tokens] = [rowOf(xSrc, row), rowOf(prediction, row)];
-    const { data, shape } = await model.attention(source, tokens);
-    const attention = { data, shape: shape.slice(1) };
-    return describeSample(predicted, row, attention, String);
-  });
-  return {
-    schema_version: 1,
-    samples: await Promise.all(samples),
-    by_length: countByLength(predicted),
-  };
-}
-
-function rowOf(
-  { data, shape }: NDArray<Int32Array>,
-  row: number,
-): NDArray<Int32Array> {
-  const width = shape[1]!;
-  return {
-    data: data.slice(row * width, (row + 1) * width),
-    shape: [1, width],
-  };
+/** What a token stands for. */
+function nameOf({ vocabulary }: Dataset): (token: number) => string {
+  return (token) => vocabulary?.tokens[token] ?? String(token);
 }
 
 function describeEnd(
@@ -397,8 +371,13 @@ function round(value: number): number {
 
 /** Seconds, lap by lap. */
 class Stopwatch {
-  readonly #start = performance.now();
-  #last = this.#start;
+  readonly #start: number;
+  #last: number;
+
+  /** @param before Seconds that the first lap has taken already. */
+  constructor(before: number) {
+    this.#start = this.#last = performance.now() - 1000 * before;
+  }
 
   /** Seconds since the last lap. */
   lap(): number {

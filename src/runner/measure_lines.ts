@@ -4,8 +4,8 @@
  */
 import type { NDArray } from "../array.ts";
 import type { Remark } from "./answers.ts";
-import type { Line } from "./line_stream.ts";
-import { type PairFormat, parsePair } from "./pair_lines.ts";
+import type { Line } from "../data/line_stream.ts";
+import { type PairFormat, parsePair } from "../data/pair_lines.ts";
 import { describeUnknown, encodeSide } from "./text_codec.ts";
 import type { TrainedModel } from "./trained_model.ts";
 

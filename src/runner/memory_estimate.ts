@@ -1,11 +1,32 @@
 /**
- * Estimates the memory of a run from its configuration, so that one that
+ * Estimates the memory of a run from its sizes, so that one that
  * cannot fit is refused before anything is allocated. It is an upper bound by
  * design, without the buffer reuse of a real plan.
  *
  * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
  */
-import type { Config } from "./config_types.ts";
+
+/** What decides how much memory a run takes, by the keys of configurations. */
+export interface RunSizes {
+  /** Training sequences that are in memory. */
+  readonly n_samples: number;
+  /** Test sequences that are. */
+  readonly n_test: number;
+  /** Tokens in a source sequence. */
+  readonly src_length: number;
+  /** Tokens in a target sequence. */
+  readonly tgt_length: number;
+  /** Different tokens. */
+  readonly vocab_size: number;
+  /** Width of embeddings and decoder states. */
+  readonly d_model: number;
+  /** Width of attention queries and keys. */
+  readonly d_k: number;
+  /** Width of attention values. */
+  readonly d_v: number;
+  /** Sequences in a step. */
+  readonly batch_size: number;
+}
 
 /** Bytes of the parts of a run. */
 export interface MemoryEstimate {
@@ -20,17 +41,14 @@ export interface MemoryEstimate {
 /**
  * Estimates the memory of a run.
  *
- * @param config Sizes; they need not be sensible, only numbers.
+ * @param sizes Its sizes; they need not be sensible, only numbers.
  * @returns Bytes, part by part.
  */
-export function estimateMemory(
-  config: Pick<Config, "data" | "model" | "training">,
-): MemoryEstimate {
-  const { n_samples, n_test } = config.data;
-  const { src_length: S, tgt_length: T, vocab_size: V } = config.data;
-  const { d_model: D, d_k, d_v } = config.model;
+export function estimateMemory(sizes: RunSizes): MemoryEstimate {
+  const { n_samples, n_test, batch_size, d_k, d_v } = sizes;
+  const { src_length: S, tgt_length: T, vocab_size: V, d_model: D } = sizes;
   const B = Math.max(
-    Math.min(config.training.batch_size, n_samples),
+    Math.min(batch_size, n_samples),
     Math.min(TEST_BATCH, n_test),
   );
   const embeddings = (V + S + V + 1 + T) * D;

@@ -4,6 +4,7 @@
 import { sizeOf } from "../array.ts";
 import { parameterShapes } from "../nn/seq2seq.ts";
 import type { Config } from "./config_types.ts";
+import type { DataResults, Dataset } from "./dataset.ts";
 import { estimateMemory } from "./memory_estimate.ts";
 
 /** What a run would do; keys as they are shown. */
@@ -19,6 +20,8 @@ export interface Outline {
     /** Numbers that are learned. */
     readonly parameters: number;
   };
+  /** What is in the data. */
+  readonly data: DataResults;
   /** How long. */
   readonly training: {
     /** Sequences to train on. */
@@ -36,7 +39,7 @@ export interface Outline {
     readonly parameters: number;
     /** Intermediate values of a step. */
     readonly activations: number;
-    /** Training and test data. */
+    /** Training and test data that are in memory at a time. */
     readonly data: number;
     /** All of it. */
     readonly total: number;
@@ -49,33 +52,29 @@ export interface Outline {
  * Tells what a run would do.
  *
  * @param config A complete configuration.
+ * @param dataset Its data.
  * @returns Sizes, steps and memory.
  */
-export function outlineRun(config: Config): Outline {
-  const { n_samples, vocab_size, src_length, tgt_length } = config.data;
+export function outlineRun(config: Config, dataset: Dataset): Outline {
   const { epochs, batch_size } = config.training;
-  const shapes = parameterShapes({
-    vocabSize: vocab_size,
-    srcLength: src_length,
-    tgtLength: tgt_length,
-    dModel: config.model.d_model,
-    dK: config.model.d_k,
-    dV: config.model.d_v,
-  });
-  const steps_per_epoch = Math.ceil(n_samples / batch_size);
-  const { parameters, activations, data } = estimateMemory(config);
+  const { d_model: dModel, d_k: dK, d_v: dV } = config.model;
+  const shapes = parameterShapes({ ...dataset.sizes, dModel, dK, dV });
+  const found = dataset.results;
+  const steps_per_epoch = Math.ceil(found.train_sequences / batch_size);
+  const { parameters, activations, data } = estimateMemory(dataset.memory);
   return {
     model: {
-      vocab_size,
-      src_length,
-      tgt_length,
+      vocab_size: found.vocab_size,
+      src_length: found.src_length,
+      tgt_length: found.tgt_length,
       parameters: Object.values(shapes).reduce(
         (sum, shape) => sum + sizeOf(shape),
         0,
       ),
     },
+    data: found,
     training: {
-      sequences: n_samples,
+      sequences: found.train_sequences,
       epochs,
       steps_per_epoch,
       steps: epochs * steps_per_epoch,

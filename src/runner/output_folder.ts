@@ -9,6 +9,7 @@ import type { Seq2SeqAttentionModel, TrainingState } from "../nn/model.ts";
 import { renderReport } from "../report/report.ts";
 import type { Samples } from "../report/samples.ts";
 import type { Config } from "./config_types.ts";
+import type { Dataset } from "./dataset.ts";
 import { describeFileError, inspect } from "./files.ts";
 import { MetricsFile } from "./metrics_file.ts";
 import { openOutput, OutputError } from "./output.ts";
@@ -110,11 +111,16 @@ export class OutputFolder {
    *
    * @param model The model.
    * @param config What it was trained with.
+   * @param dataset What it was trained on.
    * @throws {OutputError} If it cannot be written.
    * @throws {RangeError} If one of its parameters is not finite.
    */
-  async saveModel(model: Seq2SeqAttentionModel, config: Config): Promise<void> {
-    await model.save(this.pathOf(RUN_FILES.model), { config });
+  async saveModel(
+    model: Seq2SeqAttentionModel,
+    config: Config,
+    { vocabulary }: Dataset,
+  ): Promise<void> {
+    await model.save(this.pathOf(RUN_FILES.model), { config, vocabulary });
   }
 
   /**

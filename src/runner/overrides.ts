@@ -5,6 +5,7 @@
 import { parse } from "@std/yaml";
 import { UsageError } from "./commands/flags.ts";
 import type { ConfigProblem } from "./config_types.ts";
+import { isMapping } from "./mappings.ts";
 
 /** A value for a key of a configuration. */
 export interface Override {
@@ -113,8 +114,4 @@ function setAt(
   // null is the word for a mapping that is switched off.
   const inner = Object.hasOwn(root, key) ? root[key] ?? {} : {};
   return { ...root, [key]: setAt(inner, rest, value) };
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return Object.prototype.toString.call(value) === "[object Object]";
 }

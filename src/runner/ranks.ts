@@ -7,9 +7,10 @@ import {
   DisagreementError,
   type Facts,
 } from "../distributed/agreement.ts";
-import { gatherInt32 } from "../distributed/communicator.ts";
+import { type Communicator, gatherInt32 } from "../distributed/communicator.ts";
 import { connectMpi, type MpiCommunicator } from "../distributed/mpi.ts";
 import type { Config } from "./config_types.ts";
+import type { Dataset } from "./dataset.ts";
 import { failureCode } from "./failure.ts";
 import { writeToStderr } from "./streams.ts";
 
@@ -84,6 +85,20 @@ export function agreeOnConfig(
     )
   );
   agree(ranks, { ...Object.fromEntries(entries), ...options });
+}
+
+/**
+ * Makes sure that all ranks have read the same files.
+ *
+ * @param dataset The data of the run.
+ * @param ranks The processes that share it.
+ * @throws {DisagreementError} If they have not; on all ranks.
+ */
+export function agreeOnData(
+  { fingerprint }: Dataset,
+  ranks: Communicator,
+): void {
+  agree(ranks, { "content of the data files": fingerprint ?? "" });
 }
 
 /**

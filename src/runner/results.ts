@@ -4,6 +4,7 @@
  */
 import { VERSION } from "../version.ts";
 import type { Config } from "./config_types.ts";
+import type { DataResults } from "./dataset.ts";
 
 /** How a run ended. */
 export type RunStatus =
@@ -62,7 +63,7 @@ export interface EnvironmentResults {
 
 /** How long a run took, in seconds. */
 export interface TimingResults {
-  /** Generating training and test data. */
+  /** Generating the data, or looking at their files. */
   readonly data: number;
   /** Building the model. */
   readonly build: number;
@@ -88,6 +89,8 @@ export interface Results {
   readonly status: RunStatus;
   /** The complete configuration, defaults filled in. */
   readonly config: Config;
+  /** What is in the data. */
+  readonly data: DataResults;
   /** What came of the training. */
   readonly train: TrainResults;
   /** What came of the test. */
@@ -106,6 +109,8 @@ export interface Findings {
   readonly status: RunStatus;
   /** The complete configuration. */
   readonly config: Config;
+  /** What is in the data. */
+  readonly data: DataResults;
   /** Loss and accuracy of each epoch. */
   readonly history: {
     readonly loss: readonly number[];
@@ -127,7 +132,7 @@ export interface Findings {
  * @returns The results.
  */
 export function buildResults(findings: Findings): Results {
-  const { status, config, history, timing } = findings;
+  const { status, config, data, history, timing } = findings;
   const untested = { loss: null, accuracy: null, sequence_accuracy: null };
   const nonfinite: string[] = [];
   const measured = withoutNonfinite(
@@ -149,6 +154,7 @@ export function buildResults(findings: Findings): Results {
     schema_version: 1,
     status,
     config,
+    data,
     ...measured,
     nonfinite,
     environment: describeEnvironment(config.training.threads, findings.ranks),

@@ -9,9 +9,10 @@ import {
   ConfigError,
   type ConfigProblem,
 } from "./config_types.ts";
+import type { Dataset } from "./dataset.ts";
 import type { Logger } from "./logging.ts";
 import { OutputError } from "./output.ts";
-import type { OutputFolder } from "./output_folder.ts";
+import type { PreparedRun } from "./experiment.ts";
 
 /** A run to go on with. */
 export interface Resumed {
@@ -23,6 +24,9 @@ export interface Resumed {
 
 /** What may differ: it changes neither the data nor what is learned from them. */
 const FREE = [
+  // What is in the files is compared, not where they are.
+  "data.path",
+  "data.test_path",
   "training.epochs",
   "training.verbose",
   "training.threads",
@@ -34,16 +38,16 @@ const FREE = [
 /**
  * Finds the newest readable checkpoint of a run. Nothing is written.
  *
- * @param folder The folder of the run; nothing without `output.dir`.
+ * @param prepared Data and folder of the run; no folder without `output.dir`.
  * @param config The configuration that the run is to go on with.
  * @returns Where it goes on.
- * @throws {ConfigError} If there is no folder, or the configuration differs in
- * what matters from that of the checkpoint.
+ * @throws {ConfigError} If there is no folder, or configuration or data differ
+ * in what matters from those of the checkpoint.
  * @throws {FileError} If there are checkpoints and none can be read.
  * @throws {OutputError} If the folder has results and no checkpoint.
  */
 export function findResumed(
-  folder: OutputFolder | undefined,
+  { folder, dataset }: PreparedRun,
   config: Config,
 ): Resumed {
   if (folder === undefined) {
@@ -76,6 +80,7 @@ export function findResumed(
   const problems = [
     ...compare(found.config, config as unknown as Json, ""),
     ...compareEpochs(state, config),
+    ...compareData(state, dataset),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
   return {
@@ -128,5 +133,19 @@ function compareEpochs(
     path: "training.epochs",
     found: String(epochs),
     wanted: `at least ${begun}, the epoch that the run to resume has come to`,
+  }];
+}
+
+/** Files that have changed since would be other data. */
+function compareData(
+  { terms }: TrainingSnapshot["state"],
+  { fingerprint }: Dataset,
+): ConfigProblem[] {
+  const before = terms.fingerprint ?? null;
+  if (fingerprint === before) return [];
+  return [{
+    path: "data.path",
+    found: `files with other content (${fingerprint})`,
+    wanted: `those of the run to resume (${before})`,
   }];
 }

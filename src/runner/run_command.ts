@@ -6,7 +6,7 @@ import type { MpiCommunicator } from "../distributed/mpi.ts";
 import { shareSnapshot } from "../nn/shared_snapshot.ts";
 import { loadConfig } from "./config.ts";
 import type { Config } from "./config_types.ts";
-import { openFolder, runExperiment } from "./experiment.ts";
+import { prepareRun, runExperiment } from "./experiment.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Logger } from "./logging.ts";
 import { isSameFile } from "./files.ts";
@@ -40,7 +40,8 @@ export interface RunCommand {
  * @returns The exit code.
  * @throws {ConfigError} If the configuration cannot be used.
  * @throws {OutputError} If the output place cannot be used.
- * @throws {FileError} If the run is to be resumed and no checkpoint is readable.
+ * @throws {FileError} If the data cannot be used, or the run is to be resumed and
+ * no checkpoint is readable.
  */
 export async function runCommand(command: RunCommand): Promise<number> {
   const config = loadConfig(command.config, command.overrides);
@@ -65,9 +66,12 @@ async function run(
     : command.output === undefined
     ? { write: writeToStdout }
     : openOutput(command.output);
-  const folder = openFolder(config, command.resume);
+  const prepared = await prepareRun(config, {
+    resume: command.resume,
+    communicator: ranks,
+  });
   const resumed = command.resume && isFirst
-    ? findResumed(folder, config)
+    ? findResumed(prepared, config)
     : undefined;
   // Last, for it creates the log file: until here nothing has been written.
   const log = new Logger(config.logging);
@@ -86,7 +90,7 @@ async function run(
       compile: { debug: isFirst ? command.debug : 0, check: command.check },
       ...(ranks === undefined ? {} : { communicator: ranks }),
       ...(resume === undefined ? {} : { resume }),
-    }, folder);
+    }, prepared);
     try {
       await output.write(formatResults(results));
     } catch (error) {

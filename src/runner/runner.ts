@@ -11,7 +11,7 @@ import { agreeOnConfig, openRanks, ownConfig } from "./ranks.ts";
 import type { Results } from "./results.ts";
 
 /**
- * Trains and tests a model on the copy task as a configuration says.
+ * Trains and tests a model as a configuration says.
  *
  * @example A small run
  * ```ts
@@ -53,13 +53,15 @@ export class AttentionRunner {
   }
 
   /**
-   * Generates data, builds the model, trains it and tests it on data it has
-   * not seen. Every call starts anew, and from one seed all calls come to the
+   * Generates data or reads files, builds the model, trains it and tests it on
+   * data it has not seen. Every call starts anew, and from one seed all calls come to the
    * same.
    *
    * @param options Signal and callbacks.
    * @returns The results. An abort or a loss that is not finite does not
    * reject: it is the results' `status`.
+   * @throws {FileError | ConfigError} If the data cannot be used.
+   * @throws {OutputError} If the folder of the run cannot be used.
    */
   async run(options: RunOptions = {}): Promise<Results> {
     const ranks = this.#ranks;

@@ -11,7 +11,13 @@ import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/runner/config.ts";
 import type { Results } from "../../src/runner/results.ts";
 import { AttentionRunner } from "../../src/runner/runner.ts";
-import { processTest, ROOT, runCommandLine, withFolder } from "../helpers.ts";
+import {
+  namesIn,
+  processTest,
+  ROOT,
+  runCommandLine,
+  withFolder,
+} from "../helpers.ts";
 import { DENO_RUN, MOD, mpiTest, outcomeOf, startDeno } from "./support.ts";
 
 mpiTest("the mpirun line of the README trains one model", async () => {
@@ -57,6 +63,38 @@ mpiTest("a rank with another configuration is named", async () => {
   const message = "error: Cannot train on 2 ranks: rank 1 has another " +
     "training.epochs than rank 0, wanted the same everywhere";
   assertEquals(stderr.split(message).length, 2, stderr);
+});
+
+const PAIRS = Array.from(
+  { length: 60 },
+  (_, at) => `${at % 7} ${at % 5}\t${at % 5} ${at % 7}\n`,
+).join("");
+
+mpiTest("a rank with other files is named before it trains", async () => {
+  await withFolder(async (folder) => {
+    const wdirs = ["0", "1"].map((name) => `${folder}/${name}`);
+    for (const [rank, wdir] of wdirs.entries()) {
+      Deno.mkdirSync(wdir);
+      const text = rank === 0 ? PAIRS : PAIRS.replace("6", "7");
+      Deno.writeTextFileSync(`${wdir}/pairs.tsv`, text);
+    }
+    const args = ["-A", MOD, "--set", "data.source=file"];
+    args.push("--set", "data.path=pairs.tsv", "--set", "output.dir=run");
+    const { code, stderr } = await outcomeOf(
+      startDeno(
+        1,
+        args,
+        ["--wdir", wdirs[1]!, ...DENO_RUN, ...args],
+        wdirs[0]!,
+      ),
+    );
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(
+      stderr,
+      "rank 1 has another content of the data files than rank 0",
+    );
+    assertEquals(namesIn(wdirs[0]!), ["pairs.tsv"]);
+  });
 });
 
 mpiTest("a rank that cannot write names itself and ends all", async () => {

@@ -82,16 +82,19 @@ export function startRanks(
  * @param ranks How many.
  * @param args What follows `deno run`.
  * @param last The whole command of one more rank, if there is to be one.
+ * @param cwd Where it starts the first ones; by default here.
  * @returns mpirun's process, its streams piped.
  */
 export function startDeno(
   ranks: number,
   args: readonly string[],
   last?: readonly string[],
+  cwd = Deno.cwd(),
 ): Deno.ChildProcess {
   const others = last === undefined ? [] : [":", "-n", "1", ...last];
   return new Deno.Command("mpirun", {
     args: ["-n", String(ranks), ...DENO_RUN, ...args, ...others],
+    cwd,
     env: ENVIRONMENT,
     stdin: "null",
     stdout: "piped",

@@ -11,11 +11,11 @@ import { lineChart, ticksTo } from "../../src/report/line_chart.ts";
 import { markup } from "../../src/report/markup.ts";
 import { renderReport } from "../../src/report/report.ts";
 import {
-  chooseSamples,
-  countByLength,
   describeSample,
+  LengthCounts,
   type Predicted,
   type Sample,
+  SampleChooser,
   type Samples,
 } from "../../src/report/samples.ts";
 import { DEFAULT_CONFIG } from "../../src/runner/config_types.ts";
@@ -23,9 +23,21 @@ import { buildResults, type Results } from "../../src/runner/results.ts";
 import { withFolder } from "../helpers.ts";
 import { CHROMIUM, type Page, type Picture, withPage } from "./browser.ts";
 
+const DATA: Results["data"] = {
+  train_sequences: 1280,
+  test_sequences: 256,
+  vocab_size: 20,
+  src_length: 10,
+  tgt_length: 10,
+  broken: 0,
+  too_long: 0,
+  unknown_tokens: 0,
+};
+
 const RESULTS: Results = buildResults({
   status: "completed",
   config: DEFAULT_CONFIG,
+  data: DATA,
   history: { loss: [2.5, 1.2, NaN, 0.3], accuracy: [0.1, 0.5, 0.7, 0.9] },
   test: { loss: 0.25, accuracy: 0.9312, sequence_accuracy: 0.75 },
   timing: {
@@ -238,6 +250,7 @@ Deno.test("a run without a test and without an epoch has a report as well", () =
   const empty = buildResults({
     status: "interrupted",
     config: DEFAULT_CONFIG,
+    data: DATA,
     history: { loss: [], accuracy: [] },
     test: undefined,
     timing: { ...RESULTS.timing, steps_per_second: null },
@@ -283,8 +296,24 @@ function ints(shape: number[], values: number[]): Predicted["source"] {
   return { data: Int32Array.from(values), shape };
 }
 
-Deno.test("counts by length leave padding out", () => {
-  assertEquals(countByLength(PREDICTED), [
+/** Some of the rows, as a batch of their own. */
+function rowsOf(predicted: Predicted, from: number, to: number): Predicted {
+  const cut = ({ data }: Predicted["source"]) =>
+    ints([to - from, 3], [...data.subarray(3 * from, 3 * to)]);
+  const { source, target, prediction, padToken } = predicted;
+  return {
+    source: cut(source),
+    target: cut(target),
+    prediction: cut(prediction),
+    padToken,
+  };
+}
+
+Deno.test("counts by length leave padding out, batch by batch", () => {
+  const counts = new LengthCounts();
+  counts.add(rowsOf(PREDICTED, 0, 2));
+  counts.add(rowsOf(PREDICTED, 2, 6));
+  assertEquals(counts.rows(), [
     { length: 1, sequences: 1, token_accuracy: 1, sequence_accuracy: 1 },
     { length: 2, sequences: 3, token_accuracy: 0.5, sequence_accuracy: 1 / 3 },
     { length: 3, sequences: 2, token_accuracy: 5 / 6, sequence_accuracy: 0.5 },
@@ -292,9 +321,15 @@ Deno.test("counts by length leave padding out", () => {
 });
 
 Deno.test("samples are the first sequences and the first wrong ones after them", () => {
-  assertEquals(chooseSamples(PREDICTED), [0, 1, 2, 3, 4, 5]);
+  const choose = (predicted: Predicted) =>
+    new SampleChooser().choose(predicted);
+  assertEquals(choose(PREDICTED), [0, 1, 2, 3, 4, 5]);
   const right = { ...PREDICTED, prediction: PREDICTED.target };
-  assertEquals(chooseSamples(right), [0, 1, 2, 3]);
+  assertEquals(choose(right), [0, 1, 2, 3]);
+  const chooser = new SampleChooser();
+  assertEquals(chooser.choose(rowsOf(right, 0, 3)), [0, 1, 2]);
+  assertEquals(chooser.choose(rowsOf(PREDICTED, 3, 6)), [0, 1, 2]);
+  assertEquals(chooser.choose(rowsOf(PREDICTED, 4, 6)), []);
 });
 
 Deno.test("a sample has the names of its tokens and no padding", () => {

@@ -3,7 +3,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Vocabulary } from "../../src/data/vocabulary.ts";
 import { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
 import { answerLines } from "../../src/runner/answers.ts";
-import type { Line } from "../../src/runner/line_stream.ts";
+import type { Line } from "../../src/data/line_stream.ts";
 import { integerCodec, vocabularyCodec } from "../../src/runner/text_codec.ts";
 
 const WIDTHS = { dModel: 6, dK: 5, dV: 4 };
@@ -27,7 +27,7 @@ const SPELLER = new Seq2SeqAttentionModel({
 });
 
 function linesOf(...texts: string[]): Line[] {
-  return texts.map((text, at) => ({ number: at + 1, text }));
+  return texts.map((text, at) => ({ number: at + 1, start: 0, text }));
 }
 
 /** What is said of lines without vocabulary. */
@@ -54,8 +54,8 @@ Deno.test("what is wrong with a line costs that line alone", async () => {
   const good = (await ask("1 2 3")).text;
   const lines: Line[] = [
     ...linesOf("1 2", "1 2 3", "1 x 3", "7 1 1", "1 -1 1", "", "1 2 3"),
-    { number: 8, text: "", problem: "it is not UTF-8" },
-    { number: 9, text: "1 2 3 4" },
+    { number: 8, start: 0, text: "", problem: "it is not UTF-8" },
+    { number: 9, start: 0, text: "1 2 3 4" },
   ];
   const codec = integerCodec(PLAIN.sizes);
   const { text, remarks } = await answerLines(lines, PLAIN, codec, false);

@@ -105,7 +105,7 @@ processTest(
       assertStringIncludes(text, "--config weft.yaml --output results.json");
       assertStringIncludes(
         text,
-        "  # Sequences to train on.\n  n_samples: 1280",
+        "many as it has.\n  n_samples: 1280",
       );
       Deno.writeTextFileSync(`${cwd}/weft.yaml`, "mine");
       const { code, stderr } = await runCommandLine(["init"], {

@@ -173,8 +173,8 @@ Deno.test("parseConfig() refuses keys that every object has", () => {
 
 Deno.test("parseConfig() refuses wrong types", () => {
   const cases: [string, string, string, string][] = [
-    ["data: 5", "data", "5", "a mapping of n_samples, "],
-    ["data:", "data", "no value", "a mapping of n_samples, "],
+    ["data: 5", "data", "5", "a mapping of source, n_samples, "],
+    ["data:", "data", "no value", "a mapping of source, n_samples, "],
     ["model: 2020-01-01", "model", "a date", "a mapping of d_model, d_k, d_v"],
     ["model: [1]", "model", "a list", "a mapping of d_model, d_k, d_v"],
     ['data: { n_test: "5" }', "data.n_test", '"5" (text)', "an integer from 1"],
@@ -258,6 +258,70 @@ Deno.test("parseConfig() refuses sizes that together need too much memory", () =
     assertEquals(problem.path, path);
     assertStringIncludes(problem.found, "of memory (n_samples 1");
     assertStringIncludes(problem.wanted, "at most 2 GiB: ");
+  }
+});
+
+Deno.test("parseConfig() refuses what does not go with the source", () => {
+  const cases: [text: string, path: string, found: string, wanted: string][] = [
+    [
+      "{ source: file }",
+      "data.source",
+      "file without data.path",
+      "data.path, ",
+    ],
+    ["{ path: a.tsv }", "data.path", '"a.tsv" (text)', "or data.source: file"],
+    ["{ source: reverse, tokens: words }", "data.tokens", '"words"', "no such"],
+    ["{ src_length: null }", "data.src_length", "no value", "an integer, for"],
+    [
+      "{ source: file, path: a, n_samples: 7 }",
+      "data.n_samples",
+      "7 with data.source: file",
+      "no such key, for the file decides it",
+    ],
+    [
+      "{ source: file, path: a, test_path: b, test_fraction: 0.5 }",
+      "data.test_fraction",
+      "0.5 with data.test_path",
+      "one of the two",
+    ],
+    [
+      "{ source: file, path: a, tgt_length: 1 }",
+      "data.tgt_length",
+      "1 with data.source: file",
+      "at least 2",
+    ],
+    [
+      "{ source: substitute, src_length: 3, tgt_length: 4 }",
+      "data.tgt_length",
+      "4",
+      "because the task is to substitute",
+    ],
+    ["{ max_size: 3 }", "data.max_size", "3", "an integer from 4 to 1000000"],
+    ["{ test_fraction: 1 }", "data.test_fraction", "1", "between 0 and 1"],
+  ];
+  for (const [text, path, found, wanted] of cases) {
+    const problem = problemOf(`data: ${text}`);
+    assertEquals(problem.path, path, text);
+    assertStringIncludes(problem.found, found);
+    assertStringIncludes(problem.wanted, wanted);
+    assertEquals(problem.line, 1);
+  }
+  const { suggestion } = problemOf("data: { source: files }");
+  assertEquals(suggestion, "file");
+});
+
+Deno.test("a file has the lengths of its longest pair by default", () => {
+  const text = "data: { source: file, path: a.tsv, src_length: 7 }";
+  const { data } = parseConfig(text);
+  assertEquals([data.src_length, data.tgt_length], [7, null]);
+});
+
+Deno.test("a complete configuration is one, whatever the source", () => {
+  for (const source of ["copy", "reverse", "substitute", "file"] as const) {
+    const path = source === "file" ? "a.tsv" : null;
+    const config = resolveConfig({ data: { source, path } });
+    assertEquals(resolveConfig(config), config);
+    assertEquals(parseConfig(JSON.stringify(config)), config);
   }
 });
 

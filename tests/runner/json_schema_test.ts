@@ -20,7 +20,8 @@ const accepts = new Ajv({ strict: true, allowUnionTypes: true })
 
 testWith(["read"], "every configuration that comes along satisfies it", () => {
   const folder = new URL("configs/", ROOT);
-  for (const { name } of Deno.readDirSync(folder)) {
+  for (const { name, isFile } of Deno.readDirSync(folder)) {
+    if (!isFile) continue;
     const config = parse(Deno.readTextFileSync(new URL(name, folder)));
     assert(accepts(config), `${name}: ${JSON.stringify(accepts.errors)}`);
   }

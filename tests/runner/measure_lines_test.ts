@@ -4,13 +4,13 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Vocabulary } from "../../src/data/vocabulary.ts";
 import { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
 import type { Remark } from "../../src/runner/answers.ts";
-import type { Line } from "../../src/runner/line_stream.ts";
+import type { Line } from "../../src/data/line_stream.ts";
 import { measureLines } from "../../src/runner/measure_lines.ts";
 import {
   formatOf,
   type PairFormat,
   parsePair,
-} from "../../src/runner/pair_lines.ts";
+} from "../../src/data/pair_lines.ts";
 import { integerCodec, vocabularyCodec } from "../../src/runner/text_codec.ts";
 import type { TrainedModel } from "../../src/runner/trained_model.ts";
 
@@ -37,7 +37,7 @@ async function measure(
     let number = 0;
     for (const group of groups) {
       await Promise.resolve();
-      yield group.map((text) => ({ number: ++number, text }));
+      yield group.map((text) => ({ number: ++number, start: 0, text }));
     }
   }
   const remarks: Remark[] = [];

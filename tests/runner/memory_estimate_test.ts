@@ -6,6 +6,7 @@ import { Random } from "../../src/random.ts";
 import { Variables } from "../../src/run/variables.ts";
 import { DEFAULT_CONFIG } from "../../src/runner/config_types.ts";
 import { estimateMemory } from "../../src/runner/memory_estimate.ts";
+import { sizesOf } from "../../src/runner/memory_limit.ts";
 
 /** What a training step really takes: its arena, parameters and moments. */
 function measure(
@@ -37,16 +38,15 @@ Deno.test("estimateMemory() is no less than a step takes, and not ten times it",
     ] as const
   ) {
     const estimate = estimateMemory({
-      data: {
-        n_samples: B,
-        n_test: 1,
-        src_length: S,
-        tgt_length: T,
-        vocab_size: V,
-        random_seed: 0,
-      },
-      model: { d_model: D, d_k: dK, d_v: dV },
-      training: { ...DEFAULT_CONFIG.training, batch_size: B },
+      n_samples: B,
+      n_test: 1,
+      src_length: S,
+      tgt_length: T,
+      vocab_size: V,
+      d_model: D,
+      d_k: dK,
+      d_v: dV,
+      batch_size: B,
     });
     const measured = measure(
       { vocabSize: V, srcLength: S, tgtLength: T, dModel: D, dK, dV },
@@ -59,18 +59,12 @@ Deno.test("estimateMemory() is no less than a step takes, and not ten times it",
 });
 
 Deno.test("estimateMemory() counts four bytes a token of data", () => {
-  const { data } = estimateMemory(DEFAULT_CONFIG);
+  const { data } = estimateMemory(sizesOf(DEFAULT_CONFIG));
   assertEquals(data, (1280 + 256) * 20 * 4);
 });
 
 Deno.test("estimateMemory() takes no more than the data as a batch", () => {
-  const few = {
-    ...DEFAULT_CONFIG,
-    data: { ...DEFAULT_CONFIG.data, n_samples: 64 },
-  };
-  const large = {
-    ...few,
-    training: { ...few.training, batch_size: 1_000_000 },
-  };
+  const few = { ...sizesOf(DEFAULT_CONFIG), n_samples: 64 };
+  const large = { ...few, batch_size: 1_000_000 };
   assertEquals(estimateMemory(large), estimateMemory(few));
 });

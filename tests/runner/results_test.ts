@@ -12,6 +12,16 @@ import { VERSION } from "../../src/version.ts";
 const FINDINGS: Findings = {
   status: "completed",
   config: DEFAULT_CONFIG,
+  data: {
+    train_sequences: 1280,
+    test_sequences: 256,
+    vocab_size: 20,
+    src_length: 10,
+    tgt_length: 10,
+    broken: 0,
+    too_long: 0,
+    unknown_tokens: 0,
+  },
   history: { loss: [2, 1], accuracy: [0.25, 0.5] },
   test: { loss: 0.5, accuracy: 0.75, sequence_accuracy: 0.125 },
   timing: {
@@ -34,6 +44,7 @@ Deno.test("buildResults() puts everything in its place and order", () => {
     schema_version: 1,
     status: "completed",
     config: DEFAULT_CONFIG,
+    data: FINDINGS.data,
     train: {
       loss: 1,
       accuracy: 0.5,
@@ -57,6 +68,7 @@ Deno.test("buildResults() puts everything in its place and order", () => {
     "schema_version",
     "status",
     "config",
+    "data",
     "train",
     "test",
     "nonfinite",

@@ -4,8 +4,8 @@
 import {
   assert,
   assertEquals,
+  assertRejects,
   assertStringIncludes,
-  assertThrows,
 } from "@std/assert";
 import { Checkpoints } from "../../src/files/checkpoints.ts";
 import { FileError, OutputError } from "../../src/files/errors.ts";
@@ -17,13 +17,13 @@ import {
   type PartialConfig,
 } from "../../src/runner/config_types.ts";
 import {
-  openFolder,
+  prepareRun,
   runExperiment,
   type RunOptions,
 } from "../../src/runner/experiment.ts";
 import { Logger } from "../../src/runner/logging.ts";
 import type { Results } from "../../src/runner/results.ts";
-import { findResumed } from "../../src/runner/resume.ts";
+import { findResumed, type Resumed } from "../../src/runner/resume.ts";
 import {
   namesIn,
   type Need,
@@ -56,16 +56,24 @@ function run(config: Config, options: RunOptions = {}): Promise<Results> {
   return runExperiment(config, new Logger(config.logging), options);
 }
 
+/** Where a run would go on. */
+async function find(config: Config): Promise<Resumed> {
+  return findResumed(await prepareRun(config, { resume: true }), config);
+}
+
 /** As the command does it with `--resume`. */
-function resume(config: Config, options: RunOptions = {}): Promise<Results> {
-  const folder = openFolder(config, true);
-  const { snapshot } = findResumed(folder, config);
+async function resume(
+  config: Config,
+  options: RunOptions = {},
+): Promise<Results> {
+  const prepared = await prepareRun(config, { resume: true });
+  const { snapshot } = findResumed(prepared, config);
   const log = new Logger(config.logging);
   const given = snapshot === undefined ? options : {
     ...options,
     resume: snapshot,
   };
-  return runExperiment(config, log, given, folder);
+  return await runExperiment(config, log, given, prepared);
 }
 
 /** Runs until after a step. */
@@ -233,9 +241,8 @@ testWith(
       ];
       for (const [partial, path, found, wanted] of cases) {
         const config = configIn(folder, partial);
-        const folderOfRun = openFolder(config, true);
-        const { problems } = assertThrows(
-          () => findResumed(folderOfRun, config),
+        const { problems } = await assertRejects(
+          () => find(config),
           ConfigError,
         );
         assertEquals(problems.map((problem) => problem.path), [path]);
@@ -252,10 +259,7 @@ testWith(
         training: { verbose: true },
         output: { checkpoint_every: 100, report: true },
       });
-      assertEquals(
-        findResumed(openFolder(free, true), free).snapshot?.state.step,
-        9,
-      );
+      assertEquals((await find(free)).snapshot?.state.step, 9);
     });
   },
 );
@@ -264,12 +268,12 @@ testWith(FILES, "a run does not write over another", async () => {
   await withFolder(async (folder) => {
     const config = configIn(folder);
     await run(config);
-    assertThrows(() => openFolder(config), OutputError, "--resume");
+    await assertRejects(() => prepareRun(config), OutputError, "--resume");
     // Only checkpoints are left: still a run.
     for (const name of namesIn(`${folder}/run`)) {
       if (name !== "checkpoints") Deno.removeSync(`${folder}/run/${name}`);
     }
-    assertThrows(() => openFolder(config), OutputError, "(checkpoints)");
+    await assertRejects(() => prepareRun(config), OutputError, "(checkpoints)");
   });
 });
 
@@ -280,8 +284,8 @@ testWith(
     await withFolder(async (folder) => {
       const config = configIn(folder);
       const none = configIn(folder, { output: { dir: null } });
-      assertThrows(
-        () => findResumed(openFolder(none, true), none),
+      await assertRejects(
+        () => find(none),
         ConfigError,
         "output.dir: found null",
       );
@@ -289,8 +293,8 @@ testWith(
       const anew = await resume(config);
       assertEquals(anew.status, "completed");
       Deno.removeSync(`${folder}/run/checkpoints`, { recursive: true });
-      assertThrows(
-        () => findResumed(openFolder(config, true), config),
+      await assertRejects(
+        () => find(config),
         OutputError,
         "it holds results and no checkpoint",
       );
@@ -341,7 +345,7 @@ testWith(
         Deno.writeFileSync(last, sound);
         damage(last);
         const log = new Logger({ level: "warn", file: `${folder}/${what}` });
-        const found = findResumed(openFolder(config, true), config);
+        const found = await find(config);
         assertEquals(found.snapshot?.state.step, 8, what);
         found.tell(log);
         const text = Deno.readTextFileSync(`${folder}/${what}`);
@@ -366,8 +370,8 @@ testWith(
       for (const name of namesIn(checkpoints)) {
         Deno.truncateSync(`${checkpoints}/${name}`, 20);
       }
-      assertThrows(
-        () => findResumed(openFolder(config, true), config),
+      await assertRejects(
+        () => find(config),
         FileError,
         "step-0000000009.safetensors",
       );

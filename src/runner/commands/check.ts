@@ -4,6 +4,8 @@
  */
 import { stringify } from "@std/yaml";
 import { loadConfig } from "../config.ts";
+import { openDataset } from "../dataset.ts";
+import { Logger } from "../logging.ts";
 import { openOutput } from "../output.ts";
 import { outlineRun } from "../outline.ts";
 import { parseOverrides } from "../overrides.ts";
@@ -25,15 +27,18 @@ it would train. It trains nothing and leaves no file behind.`,
     "deno run -R -W mod.ts check --set model.d_model=256",
   ],
   notes: `\
-Standard output gets YAML: sizes and parameters of the model, sequences and
-steps of the training, an upper bound of the memory in bytes, and the whole
-configuration with its defaults. Writing (-W) is needed only to try whether
-logging.file can be written.
+Files of data are read to their end, and wrong lines told. Standard output gets
+YAML: sizes and parameters of the model, what is in the data, steps of the
+training, an upper bound of the memory in bytes, and the whole configuration
+with its defaults. Writing (-W) is needed only to try whether logging.file can
+be written.
 Exit codes: 0 nothing is wrong; 2 something is.`,
   async run({ config: path, set }) {
     const config = loadConfig(path, parseOverrides(set));
+    const dataset = await openDataset(config);
     if (config.logging.file !== null) openOutput(config.logging.file);
-    await writeToStdout(stringify(outlineRun(config)));
+    dataset.tell(new Logger({ level: config.logging.level, file: null }));
+    await writeToStdout(stringify(outlineRun(config, dataset)));
     return 0;
   },
 });

@@ -2,9 +2,13 @@
  * The command `evaluate`: a trained model measured on a file of pairs.
  */
 import { LineRemarks } from "../line_remarks.ts";
-import { openLines, readLines } from "../line_stream.ts";
+import { openLines, readLines } from "../../data/line_stream.ts";
 import { measureLines } from "../measure_lines.ts";
-import { formatOf, PAIR_FORMATS, type PairFormat } from "../pair_lines.ts";
+import {
+  formatOf,
+  PAIR_FORMATS,
+  type PairFormat,
+} from "../../data/pair_lines.ts";
 import { writeToStdout } from "../streams.ts";
 import { loadTrainedModel } from "../trained_model.ts";
 import { defineCommand } from "./command.ts";

@@ -3,7 +3,7 @@
  */
 import { answerLines } from "../answers.ts";
 import { LineRemarks } from "../line_remarks.ts";
-import { type Line, openLines, readLines } from "../line_stream.ts";
+import { type Line, openLines, readLines } from "../../data/line_stream.ts";
 import { offerToStdout, writeToStderr } from "../streams.ts";
 import { loadTrainedModel } from "../trained_model.ts";
 import { defineCommand } from "./command.ts";

@@ -5,7 +5,7 @@ import {
   type ByteReader,
   type Line,
   readLines,
-} from "../../src/runner/line_stream.ts";
+} from "../../src/data/line_stream.ts";
 
 /** A reader that hands out the given pieces, one a call. */
 function readerOf(pieces: readonly (string | Uint8Array)[]): ByteReader {
@@ -99,9 +99,14 @@ Deno.test("a line that is too long is dropped and counted", async () => {
   for (const pieces of [["abcd\r\nabcde\nab\n"], [..."abcd\r\nabcde\nab\n"]]) {
     const lines = (await groupsOf(pieces, 4)).flat();
     assertEquals(lines, [
-      { number: 1, text: "abcd" },
-      { number: 2, text: "", problem: "it has 5 bytes, wanted at most 4" },
-      { number: 3, text: "ab" },
+      { number: 1, start: 0, text: "abcd" },
+      {
+        number: 2,
+        start: 6,
+        text: "",
+        problem: "it has 5 bytes, wanted at most 4",
+      },
+      { number: 3, start: 12, text: "ab" },
     ]);
   }
   const [line] = (await groupsOf(["abcdefgh", "ij", "kl"], 4)).flat();

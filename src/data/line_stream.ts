@@ -10,6 +10,8 @@ import { describeFileError } from "../files/paths.ts";
 export interface Line {
   /** Counted from 1. */
   readonly number: number;
+  /** The byte at which it begins, counted from 0. */
+  readonly start: number;
   /** Without its line end; empty where there is a problem. */
   readonly text: string;
   /** What is wrong with the line, in words. */
@@ -89,6 +91,7 @@ class Splitter {
   #pieces: Uint8Array[] = [];
   #length = 0;
   #number = 0;
+  #start = 0;
 
   constructor(longest: number) {
     this.#longest = longest;
@@ -122,31 +125,34 @@ class Splitter {
   #take(): Line {
     const bytes = concatenate(this.#pieces);
     const length = this.#length;
-    const number = ++this.#number;
+    const place = { number: ++this.#number, start: this.#start };
     this.#pieces = [];
     this.#length = 0;
-    if (length > bytes.length) return tooLong(number, length, this.#longest);
+    this.#start += length + 1;
+    if (length > bytes.length) return tooLong(place, length, this.#longest);
     const line = bytes.at(-1) === CARRIAGE_RETURN
       ? bytes.subarray(0, -1)
       : bytes;
     if (line.length > this.#longest) {
-      return tooLong(number, line.length, this.#longest);
+      return tooLong(place, line.length, this.#longest);
     }
     try {
       const text = this.#decoder.decode(line);
-      return {
-        number,
-        text: number === 1 ? text.replace(/^\uFEFF/, "") : text,
-      };
+      const isFirst = place.number === 1;
+      return { ...place, text: isFirst ? text.replace(/^\uFEFF/, "") : text };
     } catch {
-      return { number, text: "", problem: "it is not UTF-8" };
+      return { ...place, text: "", problem: "it is not UTF-8" };
     }
   }
 }
 
-function tooLong(number: number, found: number, wanted: number): Line {
+function tooLong(
+  place: Pick<Line, "number" | "start">,
+  found: number,
+  wanted: number,
+): Line {
   const problem = `it has ${found} bytes, wanted at most ${wanted}`;
-  return { number, text: "", problem };
+  return { ...place, text: "", problem };
 }
 
 function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
