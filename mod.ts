@@ -183,6 +183,7 @@ export {
   type Attention,
   attention,
   crossEntropy,
+  type CrossEntropyOptions,
   gelu,
   layerNorm,
   logSoftmax,
@@ -209,6 +210,7 @@ export type { ProgramOptions, Update } from "./src/run/program.ts";
 export { Variables, type VariablesOptions } from "./src/run/variables.ts";
 export type { Precision } from "./src/run/memory.ts";
 export { adam, type AdamOptions, applyAdam } from "./src/nn/adam.ts";
+export { clipByGlobalNorm } from "./src/nn/clip.ts";
 export { lecunUniform, normal, zeros } from "./src/nn/init.ts";
 
 if (import.meta.main) Deno.exitCode = await main();

@@ -148,15 +148,27 @@ export function oneHot(indices: Node, depth: number): Node {
   return equal(broadcast(column, shape), iota(indices, depth));
 }
 
+/** Options of {@linkcode crossEntropy}. */
+export interface CrossEntropyOptions {
+  /**
+   * The share of a target's weight that is spread evenly over all V classes
+   * (Szegedy et al. 2016), as in PyTorch; a number in [0, 1), 0 by default.
+   */
+  readonly labelSmoothing?: number;
+}
+
 /**
  * The negative logarithm of the probability of each target.
  *
  * @param logits float32 (…, V), not normalised.
  * @param targets int32 (…), values in [0, V). One outside is no error: its loss
- * and its gradients are 0, while it still counts in a mean.
+ * and its gradients are 0, while it still counts in a mean. Smoothing spreads
+ * its share all the same.
+ * @param options How targets are smoothed; by default not at all.
  * @returns (…), natural logarithm; take the mean for the usual loss.
  * @throws {ShapeError} If the shape of `targets` is not that of `logits`
  * without its last axis.
+ * @throws {RangeError} If the smoothing is not in [0, 1).
  *
  * @example Of even odds
  * ```ts
@@ -170,7 +182,11 @@ export function oneHot(indices: Node, depth: number): Node {
  * assertEquals(toNested(compile({ outputs: { loss } }).run().loss), [bits]);
  * ```
  */
-export function crossEntropy(logits: Node, targets: Node): Node {
+export function crossEntropy(
+  logits: Node,
+  targets: Node,
+  { labelSmoothing = 0 }: CrossEntropyOptions = {},
+): Node {
   if (!sameShape(logits.shape.slice(0, -1), targets.shape)) {
     throw new ShapeError(
       `Cannot compare logits ${formatShape(logits.shape)} with targets ` +
@@ -178,8 +194,20 @@ export function crossEntropy(logits: Node, targets: Node): Node {
         `${formatShape(logits.shape.slice(0, -1))}`,
     );
   }
-  const hit = oneHot(targets, logits.shape.at(-1)!);
-  return neg(sum(select(hit, logSoftmax(logits), 0), [-1]));
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new RangeError(
+      `Cannot use labelSmoothing = ${labelSmoothing}: wanted a number in [0, 1)`,
+    );
+  }
+  const classes = logits.shape.at(-1)!;
+  const hit = oneHot(targets, classes);
+  const logarithms = logSoftmax(logits);
+  if (labelSmoothing === 0) {
+    return neg(sum(select(hit, logarithms, 0), [-1]));
+  }
+  const spread = labelSmoothing / classes;
+  const weights = select(hit, 1 - labelSmoothing + spread, spread);
+  return neg(sum(mul(weights, logarithms), [-1]));
 }
 
 /**

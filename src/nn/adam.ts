@@ -1,5 +1,6 @@
 /**
- * The Adam optimiser (Kingma and Ba 2015, algorithm 1) as graph, so that a
+ * The Adam optimiser (Kingma and Ba 2015, algorithm 1), with decoupled weight
+ * decay (AdamW: Loshchilov and Hutter 2019, algorithm 2), as graph, so that a
  * whole training step is one plan.
  */
 import { formatShape, sameShape } from "../array.ts";
@@ -30,6 +31,11 @@ export interface AdamOptions {
   /** Added to the root of the second moment; 1e-8 by default. */
   epsilon?: number;
   /**
+   * Times the step size, the share that every parameter loses in a step beside
+   * Adam's own step, as in PyTorch's AdamW; 0 by default.
+   */
+  weightDecay?: number;
+  /**
    * What the names of its variables begin with; `"adam"` by default. Two
    * optimisers in one graph, or on the same `Variables`, need two names.
    */
@@ -53,8 +59,8 @@ const NEGLIGIBLE = 1e-30;
  * @returns The updates, for `compile({ updates })`.
  * @throws {TypeError} If a parameter is no variable or given twice, or the
  * graph has variables of these names already.
- * @throws {RangeError} If the loss does not depend on a parameter, or a decay
- * is not in [0, 1).
+ * @throws {RangeError} If the loss does not depend on a parameter, a moment's
+ * decay is not in [0, 1), or that of the weights is below 0 or not finite.
  *
  * @example Fitting one number
  * ```ts
@@ -98,7 +104,8 @@ export function adam(
  * @throws {TypeError} If a parameter is no variable or given twice, a gradient
  * is missing or of another shape, or the graph has variables of these names
  * already.
- * @throws {RangeError} If a decay is not in [0, 1).
+ * @throws {RangeError} If a moment's decay is not in [0, 1), or that of the
+ * weights is below 0 or not finite.
  *
  * @example A gradient of one's own
  * ```ts
@@ -161,6 +168,12 @@ function checkParameters(parameters: readonly Node[]): void {
 }
 
 function checkDecays(options: AdamOptions): void {
+  const { weightDecay = 0 } = options;
+  if (!(weightDecay >= 0 && weightDecay < Infinity)) {
+    throw new RangeError(
+      `Cannot use weightDecay = ${weightDecay}: wanted a finite number from 0`,
+    );
+  }
   for (const name of ["beta1", "beta2"] as const) {
     const decay = options[name] ?? 0;
     if (decay >= 0 && decay < 1) continue;
@@ -177,7 +190,7 @@ function updatesOf(
   options: AdamOptions & { name: string },
 ): Update[] {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  const { name } = options;
+  const { name, weightDecay = 0 } = options;
   const [correct1, next1] = correction(graph, `${name}.correction1`, beta1);
   const [correct2, next2] = correction(graph, `${name}.correction2`, beta2);
   // All first moments, then all second ones: each kind one contiguous block.
@@ -187,16 +200,22 @@ function updatesOf(
   const rate = div(learningRate, next1);
   // One division for all elements instead of one for each.
   const unbias = div(1, next2);
+  const lost = typeof learningRate === "number"
+    ? learningRate * weightDecay
+    : mul(learningRate, weightDecay);
   for (const [at, parameter] of parameters.entries()) {
     const gradient = gradients[at]!;
     const squared = mul(gradient, gradient);
     const first = decay(firsts[at]!, gradient, beta1);
     const second = decay(seconds[at]!, squared, beta2);
     const scale = add(sqrt(mul(second, unbias)), epsilon);
+    const step = div(mul(first, rate), scale);
+    // Both taken off at once: one rounding of the parameter instead of two.
+    const change = weightDecay === 0 ? step : add(step, mul(parameter, lost));
     updates.push(
       [firsts[at]!, first],
       [seconds[at]!, second],
-      [parameter, sub(parameter, div(mul(first, rate), scale))],
+      [parameter, sub(parameter, change)],
     );
   }
   return updates;

@@ -13,7 +13,10 @@ import { adam, type AdamOptions } from "../../src/nn/adam.ts";
 import { compile } from "../../src/run/plan.ts";
 import { Variables } from "../../src/run/variables.ts";
 
-/** One parameter by Kingma and Ba's algorithm 1, powers and all. */
+/**
+ * One parameter by Kingma and Ba's algorithm 1, powers and all, with the decay
+ * of Loshchilov and Hutter's algorithm 2.
+ */
 class AdamByHand {
   #m = 0;
   #v = 0;
@@ -24,6 +27,7 @@ class AdamByHand {
     readonly beta1: number,
     readonly beta2: number,
     readonly epsilon: number,
+    readonly weightDecay: number,
   ) {}
 
   step(gradient: number, rate: number): void {
@@ -32,6 +36,7 @@ class AdamByHand {
     this.#v = this.beta2 * this.#v + (1 - this.beta2) * gradient ** 2;
     const m = this.#m / (1 - this.beta1 ** this.#t);
     const v = this.#v / (1 - this.beta2 ** this.#t);
+    this.value *= 1 - rate * this.weightDecay;
     this.value -= rate * m / (Math.sqrt(v) + this.epsilon);
   }
 }
@@ -40,6 +45,7 @@ const SETTINGS: Omit<AdamOptions, "learningRate">[] = [
   {},
   { beta1: 0.5, beta2: 0.75, epsilon: 0.1 },
   { beta1: 0, beta2: 0 },
+  { weightDecay: 0.3 },
 ];
 
 for (const options of SETTINGS) {
@@ -61,8 +67,9 @@ for (const options of SETTINGS) {
       precision: "float64",
     });
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+    const { weightDecay = 0 } = options;
     const make = (value: number) =>
-      new AdamByHand(value, beta1, beta2, epsilon);
+      new AdamByHand(value, beta1, beta2, epsilon, weightDecay);
     const as = [1, -2, 0.5].map(make);
     const hand = make(4);
     for (let step = 1; step <= 30; step++) {
@@ -168,6 +175,22 @@ Deno.test("adam() refuses decays outside [0, 1)", () => {
       );
     }
   }
+  for (const weightDecay of [-0.1, NaN, Infinity]) {
+    assertThrows(
+      () => adam(mul(x, x), [x], { learningRate: 0.1, weightDecay }),
+      RangeError,
+      `Cannot use weightDecay = ${weightDecay}: wanted a finite number from 0`,
+    );
+  }
+});
+
+Deno.test("adam() takes its rate as a number, for the decay as well", () => {
+  const graph = new Graph();
+  const x = graph.variable("x", 4);
+  const updates = adam(mul(x, 0), [x], { learningRate: 0.5, weightDecay: 0.5 });
+  const plan = compile({ outputs: {}, updates });
+  plan.run();
+  assertEquals(plan.variables.get("x").data[0], 3);
 });
 
 Deno.test("adam() under two names optimises two losses of one graph", () => {

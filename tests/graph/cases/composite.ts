@@ -119,6 +119,9 @@ const MASKED_CASES: readonly OpCase[] = [
   ),
 ];
 
+const plainCrossEntropy = (logits: Node, targets: Node): Node =>
+  crossEntropy(logits, targets);
+
 const LOSS_CASES: readonly OpCase[] = [
   opCase(
     "oneHot",
@@ -132,28 +135,40 @@ const LOSS_CASES: readonly OpCase[] = [
     "crossEntropy",
     "(5) and ()",
     [uniform([5]), integers([], 0, 5)],
-    crossEntropy,
+    plainCrossEntropy,
   ),
   opCase("crossEntropy", "(3, 4) and (3)", [
     uniform([3, 4]),
     integers([3], 0, 4),
-  ], crossEntropy),
+  ], plainCrossEntropy),
   opCase("crossEntropy", "(4, 3, 5) and (4, 3)", [
     uniform([4, 3, 5]),
     integers([4, 3], 0, 5),
-  ], crossEntropy),
+  ], plainCrossEntropy),
   opCase(
     "crossEntropy",
     "one class",
     [uniform([3, 1]), integers([3], 0, 1)],
-    crossEntropy,
+    plainCrossEntropy,
   ),
   opCase(
     "crossEntropy",
     "large logits",
     [uniform([4, 3], -900, 900), integers([4], 0, 3)],
-    crossEntropy,
+    plainCrossEntropy,
     [],
+  ),
+  opCase(
+    "crossEntropy",
+    "smoothed",
+    [uniform([4, 3, 5]), integers([4, 3], 0, 5)],
+    (logits, targets) => crossEntropy(logits, targets, { labelSmoothing: 0.1 }),
+  ),
+  opCase(
+    "crossEntropy",
+    "smoothed, one class",
+    [uniform([3, 1]), integers([3], 0, 1)],
+    (logits, targets) => crossEntropy(logits, targets, { labelSmoothing: 0.4 }),
   ),
 ];
 
