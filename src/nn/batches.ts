@@ -86,6 +86,8 @@ export interface PairBatchesOptions {
   readonly randomSeed: number;
   /** Whether there is another order every epoch; so by default. */
   readonly shuffle?: boolean;
+  /** Which of the pairs there are batches of; all by default. */
+  readonly rows?: Int32Array;
 }
 
 /** Batches of pairs in memory. */
@@ -95,6 +97,7 @@ export class PairBatches implements BatchSource {
   readonly #pairs: Pairs;
   readonly #randomSeed: number;
   readonly #shuffle: boolean;
+  readonly #rows: Int32Array;
 
   /**
    * @param pairs At least one.
@@ -102,7 +105,8 @@ export class PairBatches implements BatchSource {
    */
   constructor(pairs: Pairs, options: PairBatchesOptions) {
     this.#pairs = pairs;
-    this.sequences = pairs.source.shape[0]!;
+    this.#rows = options.rows ?? indices(pairs.source.shape[0]!);
+    this.sequences = this.#rows.length;
     this.batchSize = options.batchSize;
     this.#randomSeed = options.randomSeed;
     this.#shuffle = options.shuffle ?? true;
@@ -128,12 +132,15 @@ export class PairBatches implements BatchSource {
   }
 
   #order(epoch: number): Int32Array {
-    return this.#shuffle
-      // A stream for each epoch: none depends on those before it.
-      ? new Random(this.#randomSeed, `shuffle.${epoch}`)
-        .permutation(this.sequences)
-      : Int32Array.from({ length: this.sequences }, (_, at) => at);
+    if (!this.#shuffle) return this.#rows;
+    // A stream for each epoch: none depends on those before it.
+    return new Random(this.#randomSeed, `shuffle.${epoch}`)
+      .permutation(this.sequences).map((at) => this.#rows[at]!);
   }
+}
+
+function indices(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, at) => at);
 }
 
 /** What decides how many batches there are, and of which size. */

@@ -125,19 +125,23 @@ export function checkTokenValues(
   }
 }
 
-/** Checks source and target sequences that belong together. */
+/**
+ * Checks source and target sequences that belong together; `prefix` is what
+ * messages put before `xSrc` and `xTgt`.
+ */
 export function checkPairs(
   xSrc: ArrayLike,
   xTgt: ArrayLike,
   sizes: Seq2SeqSizes & SpecialTokens,
+  prefix = "",
 ): Pairs {
   const { srcLength, tgtLength } = sizes;
-  const source = checkTokens(xSrc, "xSrc", srcLength, sizes);
-  const target = checkTokens(xTgt, "xTgt", tgtLength, sizes);
+  const source = checkTokens(xSrc, `${prefix}xSrc`, srcLength, sizes);
+  const target = checkTokens(xTgt, `${prefix}xTgt`, tgtLength, sizes);
   if (source.shape[0] !== target.shape[0]) {
     throw new TypeError(
-      `Cannot pair ${source.shape[0]} sequences of xSrc with ` +
-        `${target.shape[0]} of xTgt: wanted as many of each`,
+      `Cannot pair ${source.shape[0]} sequences of ${prefix}xSrc with ` +
+        `${target.shape[0]} of ${prefix}xTgt: wanted as many of each`,
     );
   }
   return { source, target };

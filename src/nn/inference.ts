@@ -18,7 +18,7 @@ import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
 
 /** The most sequences that are taken at once. */
-const CHUNK = 64;
+export const CHUNK = 64;
 
 /** Evaluation and prediction of one model. */
 export class Inference {

@@ -4,7 +4,6 @@
  */
 import type { ArrayLike, NDArray } from "../array.ts";
 import { checkInteger } from "../checks.ts";
-import { agree, type Facts } from "../distributed/agreement.ts";
 import { withFile } from "../files/byte_source.ts";
 import {
   decodeModel,
@@ -13,15 +12,10 @@ import {
 } from "../files/model_format.ts";
 import { openPlace } from "../files/place.ts";
 import { Random } from "../random.ts";
-import { VERSION } from "../version.ts";
 import { Variables } from "../run/variables.ts";
-import {
-  type Batch,
-  type BatchSource,
-  PairBatches,
-  type Pairs,
-} from "./batches.ts";
+import type { Batch, BatchSource, Pairs } from "./batches.ts";
 import { checkedSource, isBatchSource } from "./check_batches.ts";
+import { checkSignal } from "./check_training.ts";
 import {
   checkPairs,
   checkParameters,
@@ -42,15 +36,13 @@ import {
   type SpecialTokens,
 } from "./seq2seq.ts";
 import { type Age, Training } from "./trainer.ts";
-import {
-  type BatchTrainOptions,
-  checkBatchTrainOptions,
-  checkSignal,
-  checkTrainOptions,
-  type EvaluateOptions,
-  type Evaluation,
-  type TrainHistory,
-  type TrainOptions,
+import { prepareTraining } from "./training_task.ts";
+import type {
+  BatchTrainOptions,
+  EvaluateOptions,
+  Evaluation,
+  TrainHistory,
+  TrainOptions,
 } from "./training.ts";
 import { Turns } from "./turns.ts";
 
@@ -58,13 +50,24 @@ export type { Batch, BatchSource } from "./batches.ts";
 export {
   type BatchTrainOptions,
   DivergenceError,
+  type EarlyStopping,
   type EpochReport,
   type EvaluateOptions,
   type Evaluation,
   type StepReport,
   type TrainHistory,
   type TrainOptions,
+  type ValidationPairs,
 } from "./training.ts";
+export type {
+  CompleteSchedule,
+  ConstantSchedule,
+  PlateauSchedule,
+  Schedule,
+  ScheduleState,
+  WarmupCosineSchedule,
+} from "./schedule.ts";
+export type { EpochMetric, WatchOptions, WatchState } from "./watch.ts";
 export type { PlanOptions } from "./plans.ts";
 export type { ModelSizes } from "./seq2seq.ts";
 export type {
@@ -180,16 +183,18 @@ export class Seq2SeqAttentionModel {
   /**
    * Trains with teacher forcing and Adam. A second call goes on from the
    * first: moments, step count and the order of shuffling continue, and no
-   * batch size is compiled twice. With `resume` it goes on from a snapshot
-   * instead.
+   * batch size is compiled twice; schedules and early stopping begin anew. With
+   * `resume` it goes on from a snapshot instead.
    *
    * @param xSrc int32 (n, S), tokens in [0, V).
    * @param xTgt int32 (n, T), tokens in [0, V).
    * @param options How long and how.
-   * @returns Loss and accuracy of every epoch, computed before each update.
+   * @returns Loss and accuracy of every epoch, computed before each update, and
+   * what the validation came to.
    * @throws {TypeError | RangeError} If data or options are wrong; nothing has
    * changed then.
-   * @throws {DivergenceError} If the loss of a step is not finite.
+   * @throws {DivergenceError} If the loss of a step or of the validation is not
+   * finite.
    */
   train(
     xSrc: ArrayLike,
@@ -201,11 +206,13 @@ export class Seq2SeqAttentionModel {
    *
    * @param source Where they come from.
    * @param options How long and how.
-   * @returns Loss and accuracy of every epoch, computed before each update.
+   * @returns Loss and accuracy of every epoch, computed before each update, and
+   * what the validation came to.
    * @throws {TypeError | RangeError} If the options are wrong; nothing has
    * changed then. Also if a batch is wrong; those before it have been trained
    * on then.
-   * @throws {DivergenceError} If the loss of a step is not finite.
+   * @throws {DivergenceError} If the loss of a step or of the validation is not
+   * finite.
    */
   train(source: BatchSource, options: BatchTrainOptions): Promise<TrainHistory>;
   async train(
@@ -213,31 +220,20 @@ export class Seq2SeqAttentionModel {
     second: ArrayLike | BatchTrainOptions,
     third?: TrainOptions,
   ): Promise<TrainHistory> {
+    const task = prepareTraining([first, second, third], this.sizes, {
+      "model size": JSON.stringify(this.sizes),
+      "step count": JSON.stringify(this.#age),
+      ...mapParameters((name) => this.#variables.view(name)),
+    });
     const model = {
       sizes: this.sizes,
       plans: this.#plans,
       variables: this.#variables,
       age: this.#age,
       turns: this.#turns,
+      inference: this.#inference,
     };
-    if (isBatchSource(first)) {
-      const source = checkedSource(first, this.sizes);
-      const options = checkBatchTrainOptions(second as BatchTrainOptions);
-      this.#agree(source, options, { data: source.fingerprint ?? "" });
-      const data = { source, shuffle: null };
-      return await new Training(model, data, options).run();
-    }
-    const pairs = checkPairs(first, second as ArrayLike, this.sizes);
-    const options = checkTrainOptions(third as TrainOptions);
-    const { batchSize, shuffle = true } = options;
-    const { randomSeed } = this.sizes;
-    const source = new PairBatches(pairs, { batchSize, shuffle, randomSeed });
-    this.#agree(source, options, {
-      shuffle: String(shuffle),
-      "source data": pairs.source.data,
-      "target data": pairs.target.data,
-    });
-    return await new Training(model, { source, shuffle }, options).run();
+    return await new Training(model, task).run();
   }
 
   /**
@@ -413,29 +409,6 @@ export class Seq2SeqAttentionModel {
       const model = new Seq2SeqAttentionModel({ ...sizes, ...options });
       model.setParameters(parameters);
       return model;
-    });
-  }
-
-  /** Makes sure that ranks that train together are about to do the same. */
-  #agree(
-    source: BatchSource,
-    { communicator, epochs, learningRate }: BatchTrainOptions,
-    data: Facts,
-  ): void {
-    if (communicator === undefined) return;
-    const parameters = PARAMETER_NAMES.map((name) =>
-      [`parameter ${name}`, this.#variables.view(name)] as const
-    );
-    agree(communicator, {
-      version: VERSION,
-      "model size": JSON.stringify(this.sizes),
-      "step count": JSON.stringify(this.#age),
-      "number of sequences": String(source.sequences),
-      "batch size": String(source.batchSize),
-      "number of epochs": String(epochs),
-      "learning rate": String(learningRate),
-      ...Object.fromEntries(parameters),
-      ...data,
     });
   }
 

@@ -30,6 +30,7 @@ import {
   gradientShape,
   gradientStep,
   gradientVariables,
+  type StepOptions,
   STOPS,
   trainingStep,
   updateStep,
@@ -67,9 +68,9 @@ export class Plans {
   readonly #variables: Variables;
   readonly #initial: (name: ParameterName) => NDArray;
   readonly #options: PlanOptions;
-  readonly #train = new Map<number, TrainPlan>();
-  readonly #gradients = new Map<number, Plan<never>>();
-  #update: TrainPlan | undefined;
+  readonly #train = new Map<string, TrainPlan>();
+  readonly #gradients = new Map<string, Plan<never>>();
+  readonly #update = new Map<string, TrainPlan>();
   readonly #evaluate = new Map<number, EvaluatePlan>();
   readonly #attention = new Map<number, Plan<"weights">>();
   readonly #explain = new Map<number, ExplainPlan>();
@@ -94,10 +95,10 @@ export class Plans {
   }
 
   /** Inputs: source (B, S), target (B, T), learning_rate. */
-  train(batch: number): TrainPlan {
-    return remember(this.#train, batch, () => {
+  train(batch: number, options: StepOptions = {}): TrainPlan {
+    return remember(this.#train, keyOf(batch, options), () => {
       const defined = this.#define(batch);
-      return this.#compile(trainingStep(defined, this.#sizes));
+      return this.#compile(trainingStep(defined, this.#sizes, options));
     });
   }
 
@@ -107,11 +108,12 @@ export class Plans {
    * another, see {@linkcode gradientBlock}. Inputs: source (B, S), target
    * (B, T).
    */
-  gradients(batch: number): Plan<never> {
-    return remember(this.#gradients, batch, () => {
+  gradients(batch: number, options: StepOptions = {}): Plan<never> {
+    return remember(this.#gradients, keyOf(batch, options), () => {
       this.#declareGradients();
       const defined = this.#define(batch);
-      return this.#compile<never>(gradientStep(defined, this.#sizes));
+      const step = gradientStep(defined, this.#sizes, options);
+      return this.#compile<never>(step);
     });
   }
 
@@ -119,8 +121,12 @@ export class Plans {
    * The second half: takes the sums of all parts as those of one batch, and
    * updates the parameters. Input: learning_rate.
    */
-  update(): TrainPlan {
-    return this.#update ??= this.#compileUpdate();
+  update(options: StepOptions = {}): TrainPlan {
+    return remember(
+      this.#update,
+      keyOf(0, options),
+      () => this.#compileUpdate(options),
+    );
   }
 
   /**
@@ -149,14 +155,14 @@ export class Plans {
     }
   }
 
-  #compileUpdate(): TrainPlan {
+  #compileUpdate(options: StepOptions): TrainPlan {
     this.#declareGradients();
     const graph = new Graph();
     const parameters = declareParameters(graph, this.#initial);
     // Rounds alike on all machines, so that processes with the same sums keep
     // the same parameters.
     return compile({
-      ...updateStep(graph, parameters),
+      ...updateStep(graph, parameters, options),
       ...this.#options,
       deterministic: true,
       variables: this.#variables,
@@ -296,14 +302,18 @@ export class Plans {
   }
 }
 
-function remember<T>(
-  plans: Map<number, T>,
-  batch: number,
-  make: () => T,
-): T {
-  const known = plans.get(batch);
+function remember<K, T>(plans: Map<K, T>, key: K, make: () => T): T {
+  const known = plans.get(key);
   if (known !== undefined) return known;
   const made = make();
-  plans.set(batch, made);
+  plans.set(key, made);
   return made;
+}
+
+/** What tells plans of one batch size apart; every step asks for it. */
+function keyOf(
+  batch: number,
+  { weightDecay, clipNorm, labelSmoothing }: StepOptions,
+): string {
+  return `${batch} ${weightDecay} ${clipNorm} ${labelSmoothing}`;
 }

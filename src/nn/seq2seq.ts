@@ -254,11 +254,17 @@ export interface Score {
  * @param logits (B, T, V).
  * @param target int32 (B, T).
  * @param padToken The token of the target that does not count, if any.
+ * @param labelSmoothing What of a target goes to all tokens; 0 by default.
  * @returns Loss and correctness of every token.
  */
-export function score(logits: Node, target: Node, padToken?: number): Score {
+export function score(
+  logits: Node,
+  target: Node,
+  padToken?: number,
+  labelSmoothing = 0,
+): Score {
   return logits.graph.scope("score", () => {
-    const loss = crossEntropy(logits, target);
+    const loss = crossEntropy(logits, target, { labelSmoothing });
     const correct = toFloat(equal(argmax(logits, [-1]), target));
     if (padToken === undefined) return { loss, correct };
     const isPad = equal(target, padToken);

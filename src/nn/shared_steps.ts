@@ -11,6 +11,7 @@ import {
   rowsOf,
 } from "./batches.ts";
 import type { Plans } from "./plans.ts";
+import type { StepOptions } from "./steps.ts";
 
 /** What a step is told besides its batch. */
 export interface SharedStepOptions {
@@ -36,23 +37,30 @@ export interface SharedStep {
 export class SharedSteps {
   readonly #plans: Plans;
   readonly #ranks: Communicator;
+  readonly #options: StepOptions;
 
   /**
    * @param model Its plans take the steps.
    * @param ranks Who shares them.
+   * @param options What steps do beyond Adam's.
    */
-  constructor({ plans }: { readonly plans: Plans }, ranks: Communicator) {
+  constructor(
+    { plans }: { readonly plans: Plans },
+    ranks: Communicator,
+    options: StepOptions,
+  ) {
     this.#plans = plans;
     this.#ranks = ranks;
+    this.#options = options;
   }
 
   /** Compiles what the data will need. */
   compile(source: BatchSource): void {
     for (const at of [0, batchesOf(source) - 1]) {
       const { from, to } = sliceOf(rowsOf(source, at), this.#ranks);
-      if (from < to) this.#plans.gradients(to - from);
+      if (from < to) this.#plans.gradients(to - from, this.#options);
     }
-    this.#plans.update();
+    this.#plans.update(this.#options);
   }
 
   /**
@@ -73,7 +81,7 @@ export class SharedSteps {
     block[block.length - 1] = wantsStop ? 1 : 0;
     this.#ranks.allReduce(block);
     const isLast = block[block.length - 1]! > 0;
-    const plan = this.#plans.update();
+    const plan = this.#plans.update(this.#options);
     plan.input("learning_rate")[0] = learningRate;
     plan.step();
     return {
@@ -85,7 +93,7 @@ export class SharedSteps {
   }
 
   #computeGradients(slice: Batch): void {
-    const plan = this.#plans.gradients(slice.rows);
+    const plan = this.#plans.gradients(slice.rows, this.#options);
     plan.input("source").set(slice.source);
     plan.input("target").set(slice.target);
     plan.step();

@@ -12,7 +12,14 @@ import {
 } from "../array.ts";
 import { checkInteger } from "../checks.ts";
 import type { Variables } from "../run/variables.ts";
-import type { ModelSizes } from "./seq2seq.ts";
+import type { CompleteSchedule, ScheduleState } from "./schedule.ts";
+import { type ModelSizes, PARAMETER_NAMES } from "./seq2seq.ts";
+import { trainingVariables } from "./steps.ts";
+import type { EarlyStopping } from "./training.ts";
+import { EPOCH_METRICS, isOfValidation, type WatchState } from "./watch.ts";
+
+/** What the names of the best epoch's parameters begin with in a snapshot. */
+export const BEST = "best.";
 
 /**
  * A training between two steps. {@linkcode BatchTrainOptions.onCheckpoint}
@@ -50,7 +57,8 @@ import type { ModelSizes } from "./seq2seq.ts";
 export interface TrainingSnapshot {
   /**
    * Parameters by name, Adam's moments as `adam.m.…` and `adam.v.…`, its
-   * corrections as `adam.correction1` and `adam.correction2`; all finite.
+   * corrections as `adam.correction1` and `adam.correction2`, and, with early
+   * stopping after the first epoch, the best parameters as `best.…`; all finite.
    */
   readonly tensors: Readonly<Record<string, NDArray<Float32Array>>>;
   /** Everything else; it may go through JSON. */
@@ -77,11 +85,18 @@ export interface TrainingState {
     readonly accuracy: number;
     readonly tokens: number;
   };
-  /** What the epochs before have come to. */
+  /** What the epochs before have come to, see {@linkcode TrainHistory}. */
   readonly history: {
     readonly loss: readonly number[];
     readonly accuracy: readonly number[];
+    readonly validationLoss?: readonly number[];
+    readonly validationAccuracy?: readonly number[];
+    readonly validationSequenceAccuracy?: readonly number[];
   };
+  /** Where a plateau schedule is. */
+  readonly schedule?: ScheduleState;
+  /** What early stopping has seen. */
+  readonly earlyStopping?: WatchState;
 }
 
 /** What must be the same where a training goes on. */
@@ -94,30 +109,47 @@ export interface TrainingTerms {
   readonly batchSize: number;
   /** Whether data are reordered; null where their source decides it. */
   readonly shuffle: boolean | null;
-  /** The step size. */
+  /** The step size, or where its schedule begins or rises to. */
   readonly learningRate: number;
   /** What tells the data from others, where their source says so. */
   readonly fingerprint?: string;
+  /** Where there is one. */
+  readonly weightDecay?: number;
+  /** Where gradients are clipped. */
+  readonly clipNorm?: number;
+  /** Where targets are smoothed. */
+  readonly labelSmoothing?: number;
+  /** Where the step size changes. */
+  readonly schedule?: CompleteSchedule;
+  /** Where something is held out: how many pairs. */
+  readonly validationSequences?: number;
+  /** What tells these from others, where their source says so. */
+  readonly validationFingerprint?: string;
+  /** Where training may end early. */
+  readonly earlyStopping?: Required<EarlyStopping>;
 }
 
 /**
  * Takes a snapshot.
  *
  * @param variables Where the tensors are.
- * @param names Which of them belong to it.
+ * @param best The parameters of the best epoch, if they are kept.
  * @param state The rest, copied.
  * @returns The snapshot, or nothing if a tensor is not finite.
  */
 export function takeSnapshot(
   variables: Variables,
-  names: readonly string[],
+  best: Readonly<Record<string, NDArray<Float32Array>>>,
   state: TrainingState,
 ): TrainingSnapshot | undefined {
   const tensors: Record<string, NDArray<Float32Array>> = {};
-  for (const name of names) {
+  for (const name of trainingVariables()) {
     const tensor = variables.get(name) as NDArray<Float32Array>;
     if (!tensor.data.every(Number.isFinite)) return undefined;
     tensors[name] = tensor;
+  }
+  for (const [name, { data, shape }] of Object.entries(best)) {
+    tensors[BEST + name] = { data: data.slice(), shape };
   }
   return { tensors, state: structuredClone(state) };
 }
@@ -126,17 +158,18 @@ export function takeSnapshot(
  * Checks a snapshot that may come from anywhere, its tensors aside.
  *
  * @param snapshot What is to be gone on from.
- * @param terms Those of the training that is to go on.
+ * @param own The state of the training that is to go on, at its beginning.
  * @param epochs Of the training that is to go on.
  * @throws {TypeError | RangeError} If it is none, or of another training.
  */
 export function checkSnapshotState(
   snapshot: TrainingSnapshot,
-  terms: TrainingTerms,
+  own: Omit<TrainingState, "step">,
   epochs: number,
 ): void {
   checkObject(snapshot, "a snapshot");
   checkObject(snapshot.tensors, "a snapshot's tensors");
+  const { terms } = own;
   const { state } = snapshot;
   checkObject(state, "a snapshot's state");
   if (state.version !== 1) {
@@ -163,13 +196,24 @@ export function checkSnapshotState(
   for (const name of ["loss", "accuracy", "tokens"] as const) {
     checkFinite(state.sums[name], `sums.${name}`);
   }
-  checkObject(state.history, "a snapshot's state.history");
-  for (const name of ["loss", "accuracy"] as const) {
-    const values = state.history[name];
-    if (!Array.isArray(values) || values.length !== state.epoch - 1) {
+  checkHistory(state);
+  for (const name of ["schedule", "earlyStopping"] as const) {
+    if (own[name] !== undefined) checkWatched(state, name);
+  }
+}
+
+/** As many entries of every metric as there have been epochs. */
+function checkHistory({ history, epoch, terms }: TrainingState): void {
+  checkObject(history, "a snapshot's state.history");
+  for (const name of EPOCH_METRICS) {
+    const values = history[name];
+    const isOptional = name === "validationSequenceAccuracy" || epoch === 1 ||
+      terms.validationSequences === undefined;
+    if (values === undefined && isOfValidation(name) && isOptional) continue;
+    if (!Array.isArray(values) || values.length !== epoch - 1) {
       throw new TypeError(
         `Cannot resume from a snapshot whose state.history.${name} is ` +
-          `${describe(values)}: wanted an array of ${state.epoch - 1}`,
+          `${describe(values)}: wanted an array of ${epoch - 1}`,
       );
     }
     for (const [at, value] of values.entries()) {
@@ -178,32 +222,66 @@ export function checkSnapshotState(
   }
 }
 
+/** What has been seen of a metric that is watched. */
+function checkWatched(
+  state: TrainingState,
+  name: "schedule" | "earlyStopping",
+): void {
+  const watched = state[name];
+  checkObject(watched, `a snapshot's state.${name}`);
+  const { best, bestEpoch, waited } = watched!;
+  // Every epoch has a finite metric, so one of them is the best.
+  const ended = state.epoch - 1;
+  const path = `state.${name}`;
+  checkInteger(bestEpoch, `${path}.bestEpoch`, Math.min(1, ended), ended);
+  checkInteger(waited, `${path}.waited`, 0, ended);
+  if (ended > 0) checkFinite(best, `${name}.best`);
+  if ("learningRate" in watched!) {
+    checkFinite(watched.learningRate, `${name}.learningRate`);
+  }
+}
+
+/**
+ * The names of the tensors in a snapshot, and whose shapes they have.
+ *
+ * @param state The state of the snapshot.
+ * @returns For each name that of a variable.
+ */
+function snapshotNames(state: TrainingState): Map<string, string> {
+  const names = new Map(trainingVariables().map((name) => [name, name]));
+  if (state.earlyStopping !== undefined && state.epoch > 1) {
+    for (const name of PARAMETER_NAMES) names.set(BEST + name, name);
+  }
+  return names;
+}
+
 /**
  * Checks the tensors of a snapshot.
  *
  * @param tensors All of them.
  * @param variables What they are to become the values of.
- * @param names Which there must be.
+ * @param state The state of the snapshot, which has been checked.
  * @throws {TypeError | RangeError} If one is missing, foreign, of another shape
  * or not finite.
  */
 export function checkSnapshotTensors(
   tensors: TrainingSnapshot["tensors"],
   variables: Variables,
-  names: readonly string[],
+  state: TrainingState,
 ): void {
+  const names = snapshotNames(state);
   const given = Object.keys(tensors);
-  const missing = names.filter((name) => !given.includes(name));
-  const foreign = given.filter((name) => !names.includes(name));
+  const missing = [...names.keys()].filter((name) => !given.includes(name));
+  const foreign = given.filter((name) => !names.has(name));
   if (missing.length + foreign.length > 0) {
     throw new TypeError(
       `Cannot resume: of the snapshot's tensors, missing ${list(missing)}, ` +
         `unknown ${list(foreign)}`,
     );
   }
-  for (const name of names) {
+  for (const [name, variable] of names) {
     const { data, shape } = tensors[name]!;
-    const wanted = variables.get(name).shape;
+    const wanted = variables.get(variable).shape;
     if (!(data instanceof Float32Array) || !sameShape(shape, wanted)) {
       throw new TypeError(
         `Cannot resume: the snapshot's ${name} is ${describe(data)} of shape ` +

@@ -10,7 +10,8 @@ import { div } from "../graph/elementwise.ts";
 import { grad } from "../graph/grad.ts";
 import type { Graph, Node } from "../graph/node.ts";
 import type { Update } from "../run/program.ts";
-import { adam, applyAdam } from "./adam.ts";
+import { applyAdam } from "./adam.ts";
+import { clipByGlobalNorm } from "./clip.ts";
 import { zeros } from "./init.ts";
 import {
   mapParameters,
@@ -47,16 +48,27 @@ export interface Step<K extends string> {
 /** Means over a batch's tokens. */
 type Metric = "loss" | "accuracy";
 
+/** What a step does beyond Adam's; it costs nothing where it is left out. */
+export interface StepOptions {
+  /** See {@linkcode BatchTrainOptions}. */
+  readonly weightDecay?: number;
+  /** See {@linkcode BatchTrainOptions}. */
+  readonly clipNorm?: number;
+  /** See {@linkcode BatchTrainOptions}. */
+  readonly labelSmoothing?: number;
+}
+
 /** A whole step, with an input learning_rate. */
 export function trainingStep(
   batch: BatchGraph,
   sizes: SpecialTokens,
+  options: StepOptions = {},
 ): Step<Metric> {
-  const { parameters, source } = batch;
-  const learningRate = source.graph.input("learning_rate", []);
-  const { loss: each, correct, real } = scoreOf(batch, sizes);
+  const { parameters, source: { graph } } = batch;
+  const { loss: each, correct, real } = scoreOf(batch, sizes, options);
   const loss = tokenMean(each, real);
-  const updates = adam(loss, Object.values(parameters), { learningRate });
+  const gradients = grad(loss, Object.values(parameters));
+  const updates = updatesOf(graph, parameters, gradients, options);
   return { outputs: { loss, accuracy: tokenMean(correct, real) }, updates };
 }
 
@@ -91,10 +103,11 @@ export function gradientShape(
 export function gradientStep(
   batch: BatchGraph,
   sizes: SpecialTokens,
+  options: StepOptions = {},
 ): Step<never> {
   const { parameters, source, target } = batch;
   const { graph } = source;
-  const { loss, correct, real } = scoreOf(batch, sizes);
+  const { loss, correct, real } = scoreOf(batch, sizes, options);
   const total = sum(loss);
   const sums: Record<typeof SUMS[number], Node> = {
     loss: total,
@@ -114,25 +127,20 @@ export function gradientStep(
 export function updateStep(
   graph: Graph,
   parameters: Parameters<Node>,
+  options: StepOptions = {},
 ): Step<Metric> {
-  const learningRate = graph.input("learning_rate", []);
   const taken = (name: ParameterName | typeof SUMS[number], shape: number[]) =>
     graph.variable(`gradient.${name}`, zeros(shape));
   const tokens = taken("tokens", []);
   const gradients = mapParameters((name) =>
     div(taken(name, [...parameters[name].shape]), tokens)
   );
-  const updates = applyAdam(
-    Object.values(parameters),
-    Object.values(gradients),
-    { learningRate },
-  );
   return {
     outputs: {
       loss: div(taken("loss", []), tokens),
       accuracy: div(taken("correct", []), tokens),
     },
-    updates,
+    updates: updatesOf(graph, parameters, Object.values(gradients), options),
   };
 }
 
@@ -147,10 +155,28 @@ export function trainingVariables(): string[] {
   ];
 }
 
+/** From the gradients of the mean loss of the whole batch. */
+function updatesOf(
+  graph: Graph,
+  parameters: Parameters<Node>,
+  gradients: readonly Node[],
+  { clipNorm, weightDecay = 0 }: StepOptions,
+): Update[] {
+  const learningRate = graph.input("learning_rate", []);
+  const kept = clipNorm === undefined
+    ? gradients
+    : clipByGlobalNorm(gradients, clipNorm);
+  return applyAdam(Object.values(parameters), kept, {
+    learningRate,
+    weightDecay,
+  });
+}
+
 function scoreOf(
   { parameters, source, target }: BatchGraph,
   { padToken }: SpecialTokens,
+  { labelSmoothing }: StepOptions,
 ): Score {
   const { logits } = teacherForced(parameters, source, target, padToken);
-  return score(logits, target, padToken);
+  return score(logits, target, padToken, labelSmoothing);
 }

@@ -1,11 +1,14 @@
 /**
- * What training and evaluation are told and what they report: options, their
- * checks, and the error of a training that diverges. The work is the model's.
+ * What training and evaluation are told and what they report, and the error of
+ * a training that diverges. Checks of the options are elsewhere, and the work
+ * is the model's.
  */
-import { describe } from "../array.ts";
-import { checkInteger } from "../checks.ts";
+import type { ArrayLike } from "../array.ts";
 import type { Communicator } from "../distributed/communicator.ts";
+import type { BatchSource } from "./batches.ts";
+import type { Schedule } from "./schedule.ts";
 import type { TrainingSnapshot } from "./snapshot.ts";
+import type { WatchOptions } from "./watch.ts";
 
 /** One training step, as `onStep` is told of it. */
 export interface StepReport {
@@ -13,12 +16,17 @@ export interface StepReport {
   readonly step: number;
   /** Counted from 1 within the call of `train`. */
   readonly epoch: number;
-  /** The mean over the batch's tokens, before the update, in nats. */
+  /**
+   * The mean over the batch's tokens, before the update, in nats; of smoothed
+   * targets where there is label smoothing.
+   */
   readonly loss: number;
   /** The share of the batch's tokens predicted right, before the update. */
   readonly accuracy: number;
   /** The tokens of the batch's targets, without padding. */
   readonly tokens: number;
+  /** The step size of the update. */
+  readonly learningRate: number;
 }
 
 /** One epoch, as `onEpoch` is told of it. */
@@ -29,6 +37,37 @@ export interface EpochReport {
   readonly loss: number;
   /** The mean over the epoch's tokens of the accuracy before each update. */
   readonly accuracy: number;
+  /** The step size of the epoch's last update. */
+  readonly learningRate: number;
+  /**
+   * The mean cross-entropy of a held-out token after the epoch, in nats, never
+   * of smoothed targets; where there are data to validate on, only.
+   */
+  readonly validationLoss?: number;
+  /** The share of held-out tokens predicted right from the true ones before. */
+  readonly validationAccuracy?: number;
+  /**
+   * The share of held-out sequences that greedy prediction gets right as a
+   * whole; where that metric is watched, only, for it takes time.
+   */
+  readonly validationSequenceAccuracy?: number;
+}
+
+/** When training ends before its last epoch. */
+export interface EarlyStopping extends WatchOptions {
+  /**
+   * Training ends where so many epochs in a row have not been better, at least
+   * 1; 3 by default.
+   */
+  readonly patience?: number;
+}
+
+/** Pairs of sequences as arrays. */
+export interface ValidationPairs {
+  /** int32 (n, S), tokens in [0, V). */
+  readonly xSrc: ArrayLike;
+  /** int32 (n, T), tokens in [0, V). */
+  readonly xTgt: ArrayLike;
 }
 
 /**
@@ -38,8 +77,32 @@ export interface EpochReport {
 export interface BatchTrainOptions {
   /** How many times to go through the data. */
   readonly epochs: number;
-  /** The step size of Adam. */
+  /** The step size of Adam, or where its schedule begins or rises to. */
   readonly learningRate: number;
+  /** How the step size changes; not by default. */
+  readonly schedule?: Schedule;
+  /**
+   * Times the step size, the share that every parameter loses in a step, as in
+   * PyTorch's AdamW; 0 by default.
+   */
+  readonly weightDecay?: number;
+  /**
+   * The largest norm of all gradients as one vector, to which longer ones are
+   * cut, as by PyTorch's `clip_grad_norm_`; none by default.
+   */
+  readonly clipNorm?: number;
+  /**
+   * The share of a target's weight that is spread evenly over the vocabulary,
+   * in [0, 1), as in PyTorch's `CrossEntropyLoss`; 0 by default.
+   */
+  readonly labelSmoothing?: number;
+  /** Data that are measured after every epoch; none by default. */
+  readonly validation?: ValidationPairs | BatchSource;
+  /**
+   * When to end before the last epoch; never by default. With it the model has
+   * the parameters of the best epoch in the end, whichever epoch was the last.
+   */
+  readonly earlyStopping?: EarlyStopping;
   /** Whether to write a line an epoch to stderr; not by default. */
   readonly verbose?: boolean;
   /** How many threads to use; 1, the only choice so far, by default. */
@@ -81,6 +144,12 @@ export interface TrainOptions extends BatchTrainOptions {
   readonly batchSize: number;
   /** Whether to reorder the data every epoch; so by default. */
   readonly shuffle?: boolean;
+  /**
+   * The share of the data to hold out and measure after every epoch instead of
+   * training on it, in [0, 1), to the nearest whole sequence; 0 by default. The
+   * model's seed chooses the sequences, the same ones in every call.
+   */
+  readonly validationFraction?: number;
 }
 
 /** What {@linkcode Seq2SeqAttentionModel.train} resolves to. */
@@ -89,6 +158,19 @@ export interface TrainHistory {
   readonly loss: number[];
   /** The accuracy of each epoch, see {@linkcode EpochReport}. */
   readonly accuracy: number[];
+  /** See {@linkcode EpochReport}; where there are data to validate on, only. */
+  readonly validationLoss?: number[];
+  /** See {@linkcode EpochReport}; where there are data to validate on, only. */
+  readonly validationAccuracy?: number[];
+  /** See {@linkcode EpochReport}; where that metric is watched, only. */
+  readonly validationSequenceAccuracy?: number[];
+  /**
+   * The epoch whose parameters the model has, counted from 1; with early
+   * stopping only.
+   */
+  readonly bestEpoch?: number;
+  /** Whether patience ended the training; with early stopping only. */
+  readonly stoppedEarly?: boolean;
 }
 
 /** Options of {@linkcode Seq2SeqAttentionModel.evaluate}. */
@@ -114,7 +196,7 @@ export interface Evaluation {
   readonly sequenceAccuracy?: number;
 }
 
-/** Thrown by `train` when the loss of a step is not finite. */
+/** Thrown by `train` when a loss is not finite. */
 export class DivergenceError extends Error {
   /** The error's name, `"DivergenceError"`. */
   override name = "DivergenceError";
@@ -125,107 +207,27 @@ export class DivergenceError extends Error {
   /** The loss that was found. */
   readonly loss: number;
 
-  /** Describes the step that went wrong. */
-  constructor(step: number, epoch: number, loss: number) {
+  /**
+   * Describes what went wrong.
+   *
+   * @param step The last step taken.
+   * @param epoch Its epoch.
+   * @param loss The loss that was found.
+   * @param of Whose loss it is: that of the step, or of the validation after it.
+   */
+  constructor(
+    step: number,
+    epoch: number,
+    loss: number,
+    of: "step" | "validation" = "step",
+  ) {
+    const what = of === "step" ? "loss of" : "validation loss after";
     super(
-      `Cannot go on training: the loss of step ${step} (epoch ${epoch}) is ` +
+      `Cannot go on training: the ${what} step ${step} (epoch ${epoch}) is ` +
         `${loss}, wanted a finite number; try a smaller learning rate`,
     );
     this.step = step;
     this.epoch = epoch;
     this.loss = loss;
   }
-}
-
-/**
- * Checks the options of training on arrays.
- *
- * @param options What `train` was given.
- * @returns The same.
- * @throws {TypeError | RangeError} If one is wrong.
- */
-export function checkTrainOptions(options: TrainOptions): TrainOptions {
-  checkObject(options, "epochs, learningRate and batchSize");
-  checkCommonOptions(options);
-  checkInteger(options.batchSize, "batchSize", 1);
-  checkType(options.shuffle, "shuffle", "boolean");
-  return options;
-}
-
-/**
- * Checks the options of training on a source of batches.
- *
- * @param options What `train` was given.
- * @returns The same.
- * @throws {TypeError | RangeError} If one is wrong.
- */
-export function checkBatchTrainOptions(
-  options: BatchTrainOptions,
-): BatchTrainOptions {
-  checkObject(options, "epochs and learningRate");
-  for (const name of ["batchSize", "shuffle"]) {
-    if (!(name in options)) continue;
-    throw new TypeError(
-      `Cannot use ${name} with a source of batches: wanted none, the source ` +
-        `decides it`,
-    );
-  }
-  checkCommonOptions(options);
-  return options;
-}
-
-function checkCommonOptions(options: BatchTrainOptions): void {
-  checkInteger(options.epochs, "epochs", 1);
-  checkInteger(options.threads ?? 1, "threads", 1, 1);
-  const { learningRate } = options;
-  if (typeof learningRate !== "number") {
-    throw new TypeError(
-      `Cannot use learningRate = ${describe(learningRate)}: wanted a number`,
-    );
-  }
-  const rate = Math.fround(learningRate);
-  if (!(rate > 0 && Number.isFinite(rate))) {
-    throw new RangeError(
-      `Cannot use learningRate = ${learningRate}: wanted a finite float32 ` +
-        `above 0`,
-    );
-  }
-  // Found out now, not at the first call, when parameters have changed.
-  checkType(options.verbose, "verbose", "boolean");
-  checkType(options.onStep, "onStep", "function");
-  checkType(options.onEpoch, "onEpoch", "function");
-  checkType(options.onCheckpoint, "onCheckpoint", "function");
-  if (options.checkpointEvery !== undefined) {
-    checkInteger(options.checkpointEvery, "checkpointEvery", 1);
-    if (options.onCheckpoint === undefined) {
-      throw new TypeError(
-        `Cannot use checkpointEvery = ${options.checkpointEvery} without ` +
-          `onCheckpoint: wanted a function that takes the snapshots`,
-      );
-    }
-  }
-  checkSignal(options.signal);
-}
-
-/** Checks an option that is an abort signal if it is there. */
-export function checkSignal(value: unknown): void {
-  if (value === undefined || value instanceof AbortSignal) return;
-  throw new TypeError(
-    `Cannot use signal = ${describe(value)}: wanted an AbortSignal`,
-  );
-}
-
-function checkObject(options: unknown, wanted: string): void {
-  if (typeof options === "object" && options !== null) return;
-  throw new TypeError(
-    `Cannot train with options ${describe(options)}: wanted an object with ` +
-      wanted,
-  );
-}
-
-function checkType(value: unknown, name: string, wanted: string): void {
-  if (value === undefined || typeof value === wanted) return;
-  throw new TypeError(
-    `Cannot use ${name} = ${describe(value)}: wanted a ${wanted}`,
-  );
 }

@@ -17,6 +17,7 @@ import { type Dataset, openDataset } from "./dataset.ts";
 import { History } from "./history.ts";
 import type { Logger } from "./logging.ts";
 import type { MetricsFile } from "./metrics_file.ts";
+import { toSnakeCase } from "./names.ts";
 import { OutputError } from "./output.ts";
 import { OutputFolder } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
@@ -231,13 +232,16 @@ async function trainModel(
       threads: training.threads,
       onStep(report) {
         history.addStep(report);
-        metrics?.add({ kind: "step", ...report });
+        const { step, epoch } = report;
+        metrics?.add({ kind: "step", step, epoch, ...toSnakeCase(report) });
         progress?.step(report.epoch, report);
         onStep?.(report);
       },
       onEpoch(report) {
         history.addEpoch(report);
-        metrics?.add({ kind: "epoch", step: history.steps, ...report });
+        const { steps: step } = history;
+        const { epoch } = report;
+        metrics?.add({ kind: "epoch", step, epoch, ...toSnakeCase(report) });
         progress?.epoch(report.epoch, report);
         onEpoch?.(report);
       },

@@ -7,8 +7,7 @@ import { sum } from "../../src/graph/broadcast.ts";
 import { gather } from "../../src/graph/indexing.ts";
 import { reshape } from "../../src/graph/movement.ts";
 import { Graph, type Node, reachable } from "../../src/graph/node.ts";
-import { argmax, mean } from "../../src/graph/reduce.ts";
-import { adam } from "../../src/nn/adam.ts";
+import { argmax } from "../../src/graph/reduce.ts";
 import { zeros } from "../../src/nn/init.ts";
 import {
   declareParameters,
@@ -19,6 +18,7 @@ import {
   score,
   teacherForced,
 } from "../../src/nn/seq2seq.ts";
+import { type StepOptions, trainingStep } from "../../src/nn/steps.ts";
 import { CompiledProgram } from "../../src/run/compiled.ts";
 import type { Update } from "../../src/run/program.ts";
 import { Variables } from "../../src/run/variables.ts";
@@ -113,18 +113,11 @@ function define(shape: Shape) {
   };
 }
 
-/** A training step. */
-export function train(shape: Shape): Definition {
-  const { graph, parameters, source, target } = define(shape);
-  const [from, to] = [source(), target()];
-  const learningRate = graph.input("learning_rate", []);
-  const { logits } = teacherForced(parameters, from, to);
-  const perToken = score(logits, to);
-  const loss = mean(perToken.loss);
-  return {
-    outputs: { loss, accuracy: mean(perToken.correct) },
-    updates: adam(loss, Object.values(parameters), { learningRate }),
-  };
+/** A training step; by default with everything off that can be. */
+export function train(shape: Shape, options: StepOptions = {}): Definition {
+  const { parameters, source, target } = define(shape);
+  const batch = { parameters, source: source(), target: target() };
+  return trainingStep(batch, {}, options);
 }
 
 /** Loss and correctness of a batch. */

@@ -4,13 +4,17 @@ import { generateCopyTaskData } from "../../src/data/copy_task.ts";
 import type { Communicator } from "../../src/distributed/communicator.ts";
 import {
   Seq2SeqAttentionModel,
+  type TrainHistory,
   type TrainingSnapshot,
+  type TrainOptions,
 } from "../../src/nn/model.ts";
 
 /** What came of a training. */
 export interface Line {
   /** Why it ended before its time, if it did. */
   readonly error: string | null;
+  /** What the epochs came to; undefined where it ended before its time. */
+  readonly history: TrainHistory | undefined;
   /** The loss of each step. */
   readonly losses: readonly number[];
   /** The steps of which there were snapshots. */
@@ -29,6 +33,35 @@ const PARTIAL = { nSamples: 21, batchSize: 9 };
 /** Steps of 3 and 2 sequences leave some of 4 ranks without any. */
 const EMPTY = { nSamples: 5, batchSize: 3 };
 
+/** Two steps an epoch; ends early, after its rate has been reduced. */
+const OPTIONS: Partial<TrainOptions> = {
+  epochs: 40,
+  learningRate: 0.1,
+  clipNorm: 0.3,
+  weightDecay: 0.05,
+  labelSmoothing: 0.1,
+  validationFraction: 0.4,
+  schedule: { type: "plateau", patience: 0, factor: 0.5 },
+  earlyStopping: { patience: 3 },
+};
+
+/** What else a case has; `isOdd` on rank 1 alone. */
+function optionsOf(name: string, isOdd: boolean): Partial<TrainOptions> {
+  switch (name) {
+    case "options":
+    case "stop_validating":
+      return OPTIONS;
+    case "clip":
+      return { clipNorm: isOdd ? 0.4 : 0.3 };
+    case "patience":
+      return { ...OPTIONS, earlyStopping: { patience: isOdd ? 4 : 3 } };
+    case "rate":
+      return { learningRate: isOdd ? 0.02 : 0.01 };
+    default:
+      return {};
+  }
+}
+
 function makeModel(): Seq2SeqAttentionModel {
   return new Seq2SeqAttentionModel({
     ...LENGTHS,
@@ -43,10 +76,12 @@ function makeModel(): Seq2SeqAttentionModel {
 /**
  * Trains in one of several ways.
  *
- * @param name `partial` and `empty` train to the end. In the others rank 1 is
- * odd: it is told to `stop`, or comes with other `data`, another learning
- * `rate`, without the `snapshot` that the others go on from or with other
- * `moments` in it, or fails in the middle (`throw`).
+ * @param name `partial`, `empty` and `options` train to the end. In the others
+ * rank 1 is odd: it is told to `stop`, also before a validation
+ * (`stop_validating`), or comes with other `data`, another learning `rate`,
+ * another norm to `clip` at, other `patience`, without the `snapshot` that the
+ * others go on from or with other `moments` in it, or fails in the middle
+ * (`throw`).
  * @param ranks Who shares it, if any.
  * @returns What came of it.
  */
@@ -66,22 +101,25 @@ export async function trainCase(
   const losses: number[] = [];
   const snapshots: number[] = [];
   let error: string | null = null;
+  let history: TrainHistory | undefined;
   const model = makeModel();
   const communicator = ranks && counting(ranks, reduced);
   const options = communicator === undefined ? {} : { communicator };
   const resume = await resumeOf(name, odd);
   try {
-    await model.train(xSrc, xTgt, {
+    history = await model.train(xSrc, xTgt, {
       ...options,
       ...(resume === undefined ? {} : { resume }),
       epochs: 4,
       batchSize,
-      learningRate: odd === "rate" ? 0.02 : 0.01,
+      learningRate: 0.01,
+      ...optionsOf(name, odd !== ""),
       signal: controller.signal,
       onCheckpoint: ({ state }) => void snapshots.push(state.step),
       onStep({ step, loss }) {
         losses.push(loss);
         if (odd === "stop" && step === 3) controller.abort();
+        if (odd === "stop_validating" && step === 2) controller.abort();
         if (odd === "throw" && step === 3) throw new Error("on rank 1");
       },
     });
@@ -99,6 +137,7 @@ export async function trainCase(
   ]);
   return {
     error,
+    history,
     losses,
     snapshots,
     reduced,

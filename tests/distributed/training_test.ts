@@ -55,6 +55,8 @@ mpiTest("two ranks train as one process does, or not at all", async () => {
   const faults: Record<string, string> = {
     data: "rank 1 has another source data than rank 0",
     rate: "rank 1 has another learning rate than rank 0",
+    clip: "rank 1 has another weight decay, clipping or smoothing than rank 0",
+    patience: "rank 1 has another early stopping than rank 0",
     snapshot: "rank 1 has another snapshot to resume than rank 0",
     moments: "rank 1 has another adam.m.output_bias in the snapshot to " +
       "resume than rank 0",
@@ -79,6 +81,24 @@ mpiTest(
     assertEquals([error, losses.length, snapshots], ["AbortError", 4, [4]]);
   },
 );
+
+mpiTest("ranks clip, validate and stop early as one process does", async () => {
+  const { options, stop_validating } = await train(
+    3,
+    "options",
+    "stop_validating",
+  );
+  const [{ history }, alone] = [options!, await trainCase("options")];
+  const { stoppedEarly, bestEpoch, validationLoss } = alone.history!;
+  assert(stoppedEarly && bestEpoch! + 3 === validationLoss!.length);
+  assertEquals([history!.bestEpoch, history!.stoppedEarly], [bestEpoch, true]);
+  assertClose(history!.validationLoss!, validationLoss!, 1e-3);
+  assertClose(options!.losses, alone.losses, 1e-3);
+  assertClose(options!.parameters, alone.parameters, 2e-3);
+  // Told at the end of an epoch, by which all have a snapshot as well.
+  const { error, losses, snapshots } = stop_validating!;
+  assertEquals([error, losses.length, snapshots], ["AbortError", 2, [2]]);
+});
 
 mpiTest(
   "ranks without a sequence of a batch train with the others",

@@ -9,11 +9,13 @@ import {
 import {
   DivergenceError,
   type Seq2SeqOptions,
+  type StepReport,
+  type TrainHistory,
   type TrainingSnapshot,
   type TrainOptions,
 } from "../../src/nn/model.ts";
 import { PairBatches } from "../../src/nn/batches.ts";
-import { bytesOf, makeData, makeModel } from "./model_cases.ts";
+import { bytesOf, makeData, makeModel, ODD } from "./model_cases.ts";
 
 const OPTIONS: TrainOptions = { epochs: 3, learningRate: 0.01, batchSize: 4 };
 const DATA = makeData(10);
@@ -48,15 +50,43 @@ async function record(
   return { snapshots, reports, history, bytes: bytesOf(model) };
 }
 
-for (const shuffle of [true, false]) {
-  Deno.test(`training goes on from every step as if never stopped, shuffle ${shuffle}`, async () => {
-    const whole = await record({ shuffle });
+/** Every option that a step or an epoch can have; each changes something. */
+const ALL: Partial<TrainOptions> = {
+  learningRate: 0.05,
+  weightDecay: 0.05,
+  clipNorm: 0.3,
+  labelSmoothing: 0.1,
+  validation: makeData(5, ODD, 9),
+};
+const CASES: Record<string, Partial<TrainOptions>> = {
+  "shuffled": { shuffle: true },
+  "in order": { shuffle: false },
+  "all options, cosine": {
+    ...ALL,
+    schedule: { type: "warmupCosine", warmupSteps: 4 },
+    earlyStopping: { metric: "validationAccuracy", patience: 2 },
+  },
+  "all options, plateau": {
+    ...ALL,
+    schedule: {
+      type: "plateau",
+      metric: "validationSequenceAccuracy",
+      patience: 0,
+      factor: 0.5,
+    },
+    earlyStopping: { metric: "accuracy", mode: "min", patience: 5 },
+  },
+};
+
+for (const [name, options] of Object.entries(CASES)) {
+  Deno.test(`training goes on from every step as if never stopped: ${name}`, async () => {
+    const whole = await record(options);
     // Three steps in each of three epochs, and the end.
     assertEquals(whole.snapshots.length, 10);
     for (const [at, snapshot] of whole.snapshots.entries()) {
       const { state } = snapshot;
       assertEquals(state.step, Math.min(at + 1, 9));
-      const rest = await record({ shuffle, resume: throughJson(snapshot) });
+      const rest = await record({ ...options, resume: throughJson(snapshot) });
       assertEquals(rest.bytes, whole.bytes);
       assertEquals(rest.history, whole.history);
       const told = rest.reports.length;
@@ -65,6 +95,26 @@ for (const shuffle of [true, false]) {
     }
   });
 }
+
+Deno.test("the options of these cases matter: rates fall, and the best is not the last", async () => {
+  const plateau = await record(CASES["all options, plateau"]);
+  const { history, snapshots, reports } = plateau;
+  assertEquals((history as TrainHistory).bestEpoch, 1);
+  const rates = (reports as StepReport[]).map((each) => each.learningRate);
+  assert(rates.at(-1)! < rates[0]!);
+  const { state, tensors } = snapshots.at(-1)!;
+  assert(state.schedule!.learningRate < 0.05);
+  assertNotEquals(tensors["best.output_bias"], tensors.output_bias);
+  // The model has the best parameters, the snapshot the last as well.
+  const model = makeModel();
+  await model.train(DATA.xSrc, DATA.xTgt, {
+    ...OPTIONS,
+    ...CASES["all options, plateau"],
+    resume: snapshots.at(-1)!,
+  });
+  assertEquals(bytesOf(model), plateau.bytes);
+  assertEquals(model.parameters().output_bias, tensors["best.output_bias"]);
+});
 
 Deno.test("an interrupted training hands on a snapshot to go on from", async () => {
   const whole = await record();

@@ -9,14 +9,22 @@ import {
   type Seq2SeqSizes,
   type SpecialTokens,
 } from "../../src/nn/seq2seq.ts";
-import { gradientVariables, STOPS } from "../../src/nn/steps.ts";
+import {
+  gradientVariables,
+  type StepOptions,
+  STOPS,
+} from "../../src/nn/steps.ts";
 import { Random } from "../../src/random.ts";
 import { Variables } from "../../src/run/variables.ts";
 import { ODD } from "./model_cases.ts";
 
-const CASES: Record<string, Seq2SeqSizes & SpecialTokens> = {
-  "no padding": ODD,
-  "padding": { ...ODD, padToken: 0 },
+const PADDED = { ...ODD, padToken: 0 };
+/** The clipped norm is that of the whole batch, not of a part. */
+const OPTIONS = { clipNorm: 0.2, weightDecay: 0.1, labelSmoothing: 0.1 };
+const CASES: Record<string, [Seq2SeqSizes & SpecialTokens, StepOptions]> = {
+  "no padding": [ODD, {}],
+  "padding": [PADDED, {}],
+  "all options": [PADDED, OPTIONS],
 };
 
 function makePlans(sizes: Seq2SeqSizes & SpecialTokens) {
@@ -38,24 +46,24 @@ function assertNear(got: NDArray, want: NDArray, name: string): void {
   }
 }
 
-for (const [name, sizes] of Object.entries(CASES)) {
+for (const [name, [sizes, options]] of Object.entries(CASES)) {
   Deno.test(`halves of a step, their sums added up, are the whole: ${name}`, () => {
     const [one, two] = [makePlans(sizes), makePlans(sizes)];
     for (let step = 0; step < 4; step++) {
-      const whole = one.plans.train(6);
+      const whole = one.plans.train(6, options);
       whole.input("source").set(SOURCE);
       whole.input("target").set(TARGET);
       whole.input("learning_rate")[0] = 0.01;
       whole.step();
       // Two processes have four and two pairs.
       const blocks = [[0, 4], [4, 6]].map(([from, to]) => {
-        const part = two.plans.gradients(to! - from!);
+        const part = two.plans.gradients(to! - from!, options);
         part.input("source").set(SOURCE.subarray(4 * from!, 4 * to!));
         part.input("target").set(TARGET.subarray(3 * from!, 3 * to!));
         part.step();
         return two.plans.gradientBlock().slice();
       });
-      const update = two.plans.update();
+      const update = two.plans.update(options);
       two.plans.gradientBlock()
         .set(blocks[0]!.map((x, at) => x + blocks[1]![at]!));
       update.input("learning_rate")[0] = 0.01;
