@@ -244,20 +244,16 @@ export class Buffers {
   #findLocal(): void {
     const { groups, groupOf, accesses, stages, stored } = this.#grouping;
     const used = new Map<Node, Set<number>>();
-    const lookups = new Set<Node>();
     const use = (root: Node, stage: number): void => {
       const at = used.get(root) ?? new Set();
       used.set(root, at.add(stage));
     };
     for (const group of groups) {
       for (const node of group.nodes) {
-        if (node.op === "scatterAdd") {
-          lookups.add(accesses.of(node.inputs[0]!).root);
-        }
         for (const input of node.inputs) {
           const { root, lookup } = accesses.of(input);
           use(root, group.stage);
-          if (lookup) lookups.add(lookup.index.root);
+          if (lookup) use(lookup.index.root, group.stage);
         }
       }
     }
@@ -265,8 +261,6 @@ export class Buffers {
       const group = groupOf.get(root);
       if (!group || group.stage % 2 === 0) continue;
       if (stages.of.get(root)!.share !== "tiled") continue;
-      // Should an index be outside its table, its place must be found.
-      if (lookups.has(root)) continue;
       const stagesOfUse = used.get(root);
       if (
         stagesOfUse && stagesOfUse.size === 1 &&

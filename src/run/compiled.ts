@@ -2,7 +2,6 @@
  * The compiled executor: lowers a graph, places its buffers, emits a module
  * and runs its one exported step.
  */
-import type { TypedArray } from "../array.ts";
 import { type Lifetime, planArena } from "../compile/arena.ts";
 import { buildKernels } from "../compile/build.ts";
 import type { Buffer, Lowered } from "../compile/kernel.ts";
@@ -74,6 +73,7 @@ export class CompiledProgram implements Binding, Executor {
   /** What the module computes. */
   readonly lowered: Lowered;
   readonly #addresses: readonly number[];
+  readonly #explain: (error: Error) => Error;
   readonly #step: () => void;
   readonly #prepare: () => void;
 
@@ -90,6 +90,8 @@ export class CompiledProgram implements Binding, Executor {
     const results = Object.values(outputs);
     declareVariables([...results, ...updates.flat()], variables);
     this.memory = memoryOf(variables);
+    this.#explain = (error) =>
+      explainTrap(outputs, updates, this, variables, error);
     const hooks = report?.hooks() ?? {};
     const built = buildKernels(results, updates, {
       without,
@@ -197,13 +199,6 @@ export class CompiledProgram implements Binding, Executor {
       const out = { data, shape: node.shape };
       recordOf(node).evaluate!([], out, node.attrs as never);
     }
-  }
-
-  /** Finds the index that was outside its table. */
-  #explain(error: Error): Error {
-    const read = ({ id, size }: Buffer): TypedArray =>
-      this.memory.view(this.#addresses[id]!, size, "int32", "float32");
-    return explainTrap(this.lowered, read, error);
   }
 }
 

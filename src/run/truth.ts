@@ -5,55 +5,14 @@
 import { sizeOf, type TypedArray } from "../array.ts";
 import type { Node } from "../graph/node.ts";
 import { compare, DeviationError, isWithin } from "./deviation.ts";
-import { Interpreter } from "./interpreter.ts";
-import type { Precision } from "./memory.ts";
-import {
-  type Binding,
-  buildProgram,
-  type Location,
-  type Program,
-  type Update,
-} from "./program.ts";
-import { Variables } from "./variables.ts";
+import { Oracle } from "./oracle.ts";
+import type { Binding, Update } from "./program.ts";
+import type { Variables } from "./variables.ts";
 
 /** Relative to the largest element; other orders of float32 sums stay below. */
 const TOLERANCE = 1e-4;
 /** What rounding does to the one float32 it may do to the other, and more. */
 const SPREADS = 10;
-
-/** The graph in one precision. */
-class Oracle {
-  readonly variables: Variables;
-  readonly #program: Program;
-  readonly #interpreter: Interpreter;
-
-  constructor(
-    outputs: Readonly<Record<string, Node>>,
-    updates: readonly Update[],
-    precision: Precision,
-  ) {
-    this.variables = new Variables({ precision });
-    this.#program = buildProgram(outputs, updates, this.variables, {});
-    this.#interpreter = new Interpreter(this.#program);
-  }
-
-  input(name: string, values: TypedArray): void {
-    this.#view(this.#program.inputs.get(name)!).set(values);
-  }
-
-  step(): void {
-    this.#interpreter.step();
-  }
-
-  output(name: string): TypedArray {
-    return this.#view(this.#program.outputs.get(name)!);
-  }
-
-  #view({ offset, size, dtype }: Location): TypedArray {
-    const { memory, precision } = this.#program;
-    return memory.view(offset, size, dtype, precision);
-  }
-}
 
 /** Runs the graph beside a compiled plan and compares. */
 export class Truth {
@@ -87,15 +46,8 @@ export class Truth {
 
   /** Takes up inputs and variables as they are before a step. */
   capture(): void {
-    for (const oracle of [this.#exact, this.#rounded]) {
-      for (const [name, { offset, size, dtype }] of this.#binding.inputs) {
-        const { memory } = this.#binding;
-        oracle.input(name, memory.view(offset, size, dtype, "float32"));
-      }
-      for (const name of oracle.variables.names()) {
-        oracle.variables.view(name).set(this.#variables.view(name));
-      }
-    }
+    this.#exact.capture(this.#binding, this.#variables);
+    this.#rounded.capture(this.#binding, this.#variables);
   }
 
   /**
