@@ -4,7 +4,7 @@
  */
 import { broadcast, sum } from "../graph/broadcast.ts";
 import { product } from "../graph/einsum.ts";
-import { add, mul, neg, sub } from "../graph/elementwise.ts";
+import { add, less, mul, neg, select, sub } from "../graph/elementwise.ts";
 import { gather, scatterAdd } from "../graph/indexing.ts";
 import { reshape, transpose } from "../graph/movement.ts";
 import type { Node } from "../graph/node.ts";
@@ -16,7 +16,7 @@ import {
   Problem,
   type SumCost,
 } from "./contraction.ts";
-import { bitsOf } from "./labels.ts";
+import { bitsOf, OUTSIDE } from "./labels.ts";
 import { type Factor, type Network, type Networks, UNIT } from "./network.ts";
 import { withInputs } from "./rewrite.ts";
 
@@ -142,8 +142,7 @@ export class Builder implements Built {
     want: readonly number[] | undefined,
   ): Labelled {
     for (const [set, other] of [[left, right], [right, left]] as const) {
-      const lookup = problem.lookupIn(set);
-      if (lookup) return this.#index(problem, lookup, other, left | right);
+      if (problem.isLookup(set)) return this.#index(problem, set, other);
     }
     const out = want ?? problem.ordered(problem.outOf(left | right));
     // Rows first: the operand that has the result's first unshared axis.
@@ -164,32 +163,62 @@ export class Builder implements Built {
     return { node, labels: out };
   }
 
-  #index(
-    problem: Problem,
-    { node, labels }: Factor,
-    other: number,
-    set: number,
-  ): Labelled {
-    const indices = this.valueOf(node);
-    const index = labels.slice(0, -1);
-    const row = labels.at(-1)!;
-    const to = problem.outOf(set);
+  #index(problem: Problem, lookups: number, other: number): Labelled {
+    const { index, rows, indices } = this.#places(problem, lookups);
+    const to = problem.outOf(lookups | other);
     const rest = problem.ordered(
-      problem.outOf(other) & ~bitsOf(labels),
+      problem.outOf(other) & ~bitsOf([...index, ...rows]),
     );
-    if ((to >> row) & 1) {
+    const sizes = (labels: readonly number[]): number[] =>
+      labels.map((label) => problem.extents[label]!);
+    const count = sizes(rows).reduce((count, extent) => count * extent, 1);
+    if (bitsOf(rows) & to) {
       const want = [...index, ...rest];
       const updates = arranged(this.#build(problem, other, want), want);
-      const rows = problem.extents[row]!;
-      return {
-        node: scatterAdd(indices, updates.node, rows),
-        labels: [row, ...rest],
-      };
+      const sums = scatterAdd(indices, updates.node, count);
+      const labels = [...rows, ...rest];
+      return { node: reshape(sums, sizes(labels)), labels };
     }
-    const want = [row, ...rest];
+    const want = [...rows, ...rest];
     const table = arranged(this.#build(problem, other, want), want);
-    const rows = gather(table.node, indices);
-    return this.#reduced({ node: rows, labels: [...index, ...rest] }, to);
+    const flat = reshape(table.node, [count, ...sizes(rest)]);
+    const looked = gather(flat, indices);
+    return this.#reduced({ node: looked, labels: [...index, ...rest] }, to);
+  }
+
+  /**
+   * What lookups pick, as one: the place in a table that has an axis of rows
+   * for each of them. Whichever index is outside its axis, the place is
+   * outside the table.
+   */
+  #places(
+    problem: Problem,
+    lookups: number,
+  ): { index: readonly number[]; rows: readonly number[]; indices: Node } {
+    const factors = problem.lookupsIn(lookups);
+    const rows = factors.map(({ labels }) => labels.at(-1)!);
+    const [first] = factors;
+    if (factors.length === 1) {
+      const index = first!.labels.slice(0, -1);
+      return { index, rows, indices: this.valueOf(first!.node) };
+    }
+    const index = problem.ordered(
+      bitsOf(factors.flatMap(({ labels }) => labels.slice(0, -1))),
+    );
+    let step = 1;
+    const parts = factors.toReversed().map(({ node, labels }) => {
+      const own = labels.slice(0, -1);
+      const order = own.toSorted((a, b) => index.indexOf(a) - index.indexOf(b));
+      const extent = problem.extents[labels.at(-1)!]!;
+      const place = placeIn(this.valueOf(node), extent, step);
+      step *= extent;
+      const { node: part } = arranged({ node: place, labels: own }, order);
+      const sizes = index.map((label) =>
+        own.includes(label) ? problem.extents[label]! : 1
+      );
+      return reshape(part, sizes);
+    });
+    return { index, rows, indices: parts.reduce((a, b) => add(a, b)) };
   }
 
   /** The terms of a sum, the smallest first: they are repeated last. */
@@ -223,6 +252,12 @@ export class Builder implements Built {
     const shape = out.map((label) => problem.extents[label]!);
     return { node: broadcast(total, shape), labels: out };
   }
+}
+
+/** What an index is worth in a place; one that is outside makes it outside. */
+function placeIn(index: Node, extent: number, step: number): Node {
+  const place = select(less(index, extent), mul(index, step), OUTSIDE);
+  return select(less(index, 0), OUTSIDE, place);
 }
 
 /** Positive terms before negative ones, small before large. */

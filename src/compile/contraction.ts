@@ -7,10 +7,13 @@ import { ELEMENT, MOVED, MULTIPLY_ADD, ROW, STORED, SUMMED } from "./cost.ts";
 import {
   bitsOf,
   identity,
+  jointly,
+  MAX_PLACES,
   movedBy,
   nameProduct,
   type ProductName,
   tooLarge,
+  walkedBy,
 } from "./labels.ts";
 import {
   type Factor,
@@ -66,6 +69,8 @@ export class Problem {
   readonly #labels: Int32Array;
   /** For every set a number that equal products share. */
   readonly prints: Int32Array;
+  /** The factors that are lookups, as bits. */
+  readonly #lookups: number;
   /** New intermediate values may not be larger. */
   readonly #roomy: number;
   readonly #groups: ReadonlySet<number> | null;
@@ -87,6 +92,10 @@ export class Problem {
     this.choice = new Int32Array(sets);
     this.#labels = new Int32Array(sets);
     this.prints = new Int32Array(sets);
+    this.#lookups = this.factors.reduce(
+      (bits, { kind }, at) => kind === "lookup" ? bits | 1 << at : bits,
+      0,
+    );
     let largest = this.sizeOf(out);
     for (let set = 1; set < sets; set++) {
       const lowest = set & -set;
@@ -150,6 +159,10 @@ export class Problem {
     const apart = !this.#isConnected(full);
     for (let set = 1; set <= full; set++) {
       if (!apart && !this.#isConnected(set)) continue;
+      if (this.isLookup(set)) {
+        this.#planLookups(set);
+        continue;
+      }
       if (
         !this.#isOriginal(set) && this.sizeOf(this.outOf(set)) > this.#roomy
       ) {
@@ -189,11 +202,23 @@ export class Problem {
       return;
     }
     const own = this.#labels[set]!;
-    const whole = this.outOf(set) === own || factor.kind === "lookup";
+    const whole = this.outOf(set) === own;
     const cost = whole ? 0 : SUMMED * this.sizeOf(own);
     if (cost >= this.cost[set]!) return;
     this.cost[set] = cost;
     this.choice[set] = LEAF;
+  }
+
+  /** Lookups taken as one: a place in several axes is a number as well. */
+  #planLookups(set: number): void {
+    this.choice[set] = LEAF;
+    if ((set & (set - 1)) === 0) {
+      this.cost[set] = 0;
+      return;
+    }
+    const { rows, index, apart } = jointly(this.lookupsIn(set));
+    if (!apart || this.sizeOf(rows) > MAX_PLACES) return;
+    this.cost[set] = ELEMENT * this.sizeOf(index);
   }
 
   #planSplits(set: number): void {
@@ -214,8 +239,7 @@ export class Problem {
   #planSums(set: number, networks: Networks, built: Built): void {
     for (const [at, { kind }] of this.factors.entries()) {
       if (kind !== "sum" || !((set >> at) & 1)) continue;
-      const terms = networks.termsOf(this.factors[at]!.node);
-      if (this.#mayDistribute(set, at, terms)) {
+      if (this.#mayDistribute(set, at, networks)) {
         this.#distribute(set, at, networks, built);
       }
     }
@@ -223,39 +247,39 @@ export class Problem {
 
   /** The work of bringing two parts together. */
   #combine(left: number, right: number): number {
-    const a = this.lookupIn(left);
-    const b = this.lookupIn(right);
-    if (a && b) return Infinity;
-    if (a) return this.#lookupCost(a, right, left | right);
-    if (b) return this.#lookupCost(b, left, left | right);
+    if (this.isLookup(left)) return this.#lookupCost(left, right);
+    if (this.isLookup(right)) return this.#lookupCost(right, left);
     const out = this.outOf(left | right);
     const all = this.outOf(left) | this.outOf(right);
     return MULTIPLY_ADD * this.sizeOf(all) + STORED * this.sizeOf(out);
   }
 
-  /** The lookup that a set consists of, if it does. */
-  lookupIn(set: number): Factor | null {
-    if ((set & (set - 1)) !== 0) return null;
-    const factor = this.factors[31 - Math.clz32(set)]!;
-    return factor.kind === "lookup" ? factor : null;
+  /** Whether a set consists of lookups alone. */
+  isLookup(set: number): boolean {
+    return (set & ~this.#lookups) === 0;
   }
 
-  #lookupCost({ labels }: Factor, other: number, set: number): number {
-    const row = 1 << labels.at(-1)!;
-    const index = bitsOf(labels) & ~row;
+  /** The factors of a set of lookups, in an order that all networks share. */
+  lookupsIn(set: number): Factor[] {
+    return this.factors.filter((_, at) => (set >> at) & 1)
+      .sort((a, b) => a.node.id - b.node.id);
+  }
+
+  #lookupCost(lookups: number, other: number): number {
+    const { rows, index } = jointly(this.lookupsIn(lookups));
     const from = this.outOf(other);
-    const to = this.outOf(set);
-    if ((to & row) !== 0) {
-      // A scatter: all indices are read off, the row appears.
-      const sound = (from & row) === 0 && (from & index) === index &&
-        (to & index) === 0;
+    const to = this.outOf(lookups | other);
+    if ((to & rows) !== 0) {
+      // A scatter: all indices are read off, the rows appear.
+      const sound = (to & rows) === rows && (from & rows) === 0 &&
+        (from & index) === index && (to & index) === 0;
       if (!sound) return Infinity;
       return MOVED * this.sizeOf(from) + STORED * this.sizeOf(to) +
         ROW * this.sizeOf(index);
     }
-    // A gather: the row is read off, the indices appear.
-    if ((from & row) === 0 || (from & index) !== 0) return Infinity;
-    const all = (from & ~row) | index;
+    // A gather: the rows are read off, the indices appear.
+    if ((from & rows) !== rows || (from & index) !== 0) return Infinity;
+    const all = (from & ~rows) | index;
     const reduced = (to & index) !== index;
     return (MOVED + (reduced ? SUMMED : 0)) * this.sizeOf(all) +
       ROW * this.sizeOf(index);
@@ -268,16 +292,16 @@ export class Problem {
    * be walked by the other factors as well, or must vanish. Under lookups and
    * sums over axes alone it costs next to nothing.
    */
-  #mayDistribute(set: number, at: number, terms: readonly Term[]): boolean {
+  #mayDistribute(set: number, at: number, networks: Networks): boolean {
     const others = set & ~(1 << at);
-    const walked = this.#labels[others]!;
+    if (this.isLookup(others)) return true;
     const out = this.outOf(set);
-    const reduction = this.factors.every(({ kind }, other) =>
-      !((others >> other) & 1) || kind === "lookup"
+    const walked = walkedBy(
+      this.factors.filter((_, other) => (others >> other) & 1),
+      networks,
     );
-    if (reduction) return true;
-    const { labels } = this.factors[at]!;
-    return terms.every(({ network }) => {
+    const { node, labels } = this.factors[at]!;
+    return networks.termsOf(node).every(({ network }) => {
       const moved = movedBy(network, labels);
       return moved.length > 0 &&
         moved.every((bits) => (bits & walked) === 0 || (bits & out) === 0);

@@ -2,11 +2,20 @@
  * Labels and factors as small numbers: what planning networks computes with,
  * and names that equal products share.
  */
-import { type Factor, type Network, UNIT } from "./network.ts";
+import { type Factor, type Network, type Networks, UNIT } from "./network.ts";
 
 /** Labels are bits of a small integer, sets of factors too. */
 const MAX_LABELS = 30;
 const MAX_SET = 8;
+
+/** A table of several axes that is looked up in has no more places than this. */
+export const MAX_PLACES = 2 ** 27;
+
+/**
+ * Added to a place inside of a table, this is outside of all tables; so is what
+ * comes of adding it once for each of MAX_SET factors.
+ */
+export const OUTSIDE = -(2 ** 28);
 
 /** What a product is called. */
 export interface ProductName {
@@ -74,4 +83,40 @@ export function movedBy(term: Network, labels: readonly number[]): number[] {
     if (bits !== 0) moved.push(bits);
   }
   return moved;
+}
+
+/**
+ * The labels that factors walk whatever is done with them: all but those of
+ * indices, and those along which every term of a sum is repeated.
+ */
+export function walkedBy(
+  factors: readonly Factor[],
+  networks: Networks,
+): number {
+  let walked = 0;
+  for (const { kind, node, labels } of factors) {
+    if (kind === "value") walked |= bitsOf(labels);
+    if (kind !== "sum") continue;
+    for (const { network } of networks.termsOf(node)) {
+      const moved = movedBy(network, labels).reduce((a, b) => a | b, 0);
+      walked |= bitsOf(labels) & ~moved;
+    }
+  }
+  return walked;
+}
+
+/** The rows and the indices of lookups, and whether no row is picked twice. */
+export function jointly(
+  lookups: readonly Factor[],
+): { rows: number; index: number; apart: boolean } {
+  let rows = 0;
+  let index = 0;
+  let apart = true;
+  for (const { labels } of lookups) {
+    const row = 1 << labels.at(-1)!;
+    apart &&= (rows & row) === 0;
+    rows |= row;
+    index |= bitsOf(labels) & ~row;
+  }
+  return { rows, index, apart: apart && (rows & index) === 0 };
 }

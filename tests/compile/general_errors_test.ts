@@ -1,9 +1,22 @@
 // Indices outside their table, on compiled plans: a RangeError with row and
 // index, and no variable has changed.
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import type { NDArray } from "../../src/array.ts";
 import { sum } from "../../src/graph/broadcast.ts";
-import { add, maximum, mul, sub, toInt } from "../../src/graph/elementwise.ts";
+import {
+  add,
+  maximum,
+  mul,
+  sub,
+  tanh,
+  toInt,
+} from "../../src/graph/elementwise.ts";
+import { matmul } from "../../src/graph/einsum.ts";
 import { grad } from "../../src/graph/grad.ts";
 import { gather, scatterAdd } from "../../src/graph/indexing.ts";
 import { slice } from "../../src/graph/movement.ts";
@@ -179,6 +192,44 @@ Deno.test("an index beside a slice is not blamed", () => {
   const bad = rows.with(1, [-1, 2, 4, 9]);
   // The place among the indices that are looked up, as the interpreter says.
   checkFails(plan, { i: rows }, { i: bad }, 4, "\\[1\\]\\[1\\]", "0 to 3");
+});
+
+Deno.test("lookups taken as one refuse what each of them would refuse", () => {
+  const graph = new Graph();
+  const left = graph.variable("left", floats(1, 5, 128));
+  const right = graph.variable("right", floats(2, 3, 128));
+  const i = graph.input("i", [4, 6], "int32");
+  const j = graph.input("j", [4, 7], "int32");
+  const scores = matmul(gather(left, i), gather(right, j), {
+    transposeB: true,
+  });
+  const updates = [left, right].map((variable, at): readonly [Node, Node] => [
+    variable,
+    grad(sum(tanh(scores)), [left, right])[at]!,
+  ]);
+  const plan = compile({ outputs: { scores }, updates });
+  const listing: string[] = [];
+  compile({
+    outputs: { scores },
+    updates,
+    debug: 4,
+    onDebug: (text) => listing.push(text),
+  });
+  // One index for both tables: a place among 5 times 3.
+  assertStringIncludes(listing.join(), "< 15}]");
+  const good = {
+    i: Array.from({ length: 4 }, () => [0, 1, 2, 3, 4, 0]),
+    j: Array.from({ length: 4 }, () => [0, 1, 2, 0, 1, 2, 0]),
+  };
+  // Most of these would be the place of another pair.
+  for (const wrong of [3, -1, 4, 2 ** 31 - 1, -(2 ** 31)]) {
+    const j = good.j.with(2, [0, 1, wrong, 0, 1, 2, 0]);
+    checkFails(plan, good, { ...good, j }, wrong, "\\[2\\]\\[2\\]", "0 to 2");
+  }
+  for (const wrong of [5, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 30]) {
+    const i = good.i.with(3, [wrong, 1, 2, 3, 4, 0]);
+    checkFails(plan, good, { ...good, i }, wrong, "\\[3\\]\\[0\\]", "0 to 4");
+  }
 });
 
 Deno.test("the failing lookup is told of, not one that stands after it", () => {
