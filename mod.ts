@@ -81,6 +81,7 @@ export { Random, type RandomState } from "./src/random.ts";
 export { scaledDotProductAttention } from "./src/nn/attention.ts";
 export {
   type Batch,
+  type Batches,
   type BatchSource,
   type BatchTrainOptions,
   type CompleteSchedule,
@@ -100,6 +101,7 @@ export {
   type ScheduleState,
   Seq2SeqAttentionModel,
   type Seq2SeqOptions,
+  type Share,
   type StepReport,
   type TrainHistory,
   type TrainingSnapshot,

@@ -10,6 +10,17 @@ import { checkStamp, type Chunk, type PairPart } from "./pair_part.ts";
 import { readPairTokens } from "./pair_tokens.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
+/** What is to be read. */
+export interface ChunkRequest {
+  /** The numbers of chunks, in the order that is wanted. */
+  readonly chunks: Int32Array;
+  /**
+   * For each of their rows, in that order, whether it is wanted; those that are
+   * not are empty. All are by default.
+   */
+  readonly wanted?: Uint8Array;
+}
+
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 
@@ -33,36 +44,47 @@ export class PairReader {
   /**
    * Reads chunks.
    *
-   * @param chunks Their numbers, in the order that is wanted.
+   * @param request Which ones, and which rows of them.
    * @returns Their pairs, one chunk after another.
    * @throws {FileError} If the file can no longer be read, or has changed.
    */
-  read(chunks: Iterable<number>): PackedPairs {
+  read({ chunks, wanted }: ChunkRequest): PackedPairs {
     const { path, stamp } = this.#part;
-    const wanted = Array.from(chunks, (at) => this.#part.chunks[at]!);
-    const rows = wanted.reduce((sum, chunk) => sum + chunk.rows, 0);
+    const places = Array.from(chunks, (at) => this.#part.chunks[at]!);
+    const rows = places.reduce((sum, chunk) => sum + chunk.rows, 0);
     const packers = { source: new Packer(rows), target: new Packer(rows) };
     using file = openLines(path);
     checkStamp(file, path, stamp);
-    for (const chunk of wanted) this.#readChunk(file, chunk, packers);
+    let row = 0;
+    for (const place of places) {
+      for (const { line, bytes } of this.#rowsOf(file, place)) {
+        if (wanted === undefined || wanted[row]) {
+          this.#pack(bytes, line, packers);
+        } else {
+          packers.source.end();
+          packers.target.end();
+        }
+        row++;
+      }
+    }
     return {
       source: packers.source.packed(),
       target: packers.target.packed(),
     };
   }
 
-  #readChunk(
+  /** The lines of a chunk that belong to the part, not decoded. */
+  *#rowsOf(
     file: Deno.FsFile,
     { start, end, line: first }: Chunk,
-    packers: Readonly<Record<"source" | "target", Packer>>,
-  ): void {
+  ): Iterable<{ readonly line: number; readonly bytes: Uint8Array }> {
     const bytes = readRange(file, this.#part.path, start, end);
     for (let from = 0, line = first; from < bytes.length; line++) {
       const feed = bytes.indexOf(LINE_FEED, from);
       const to = feed < 0 ? bytes.length : feed;
       if (this.#lines.has(line)) {
         const isCut = bytes[to - 1] === CARRIAGE_RETURN;
-        this.#pack(bytes.subarray(from, isCut ? to - 1 : to), line, packers);
+        yield { line, bytes: bytes.subarray(from, isCut ? to - 1 : to) };
       }
       from = to + 1;
     }

@@ -2,14 +2,23 @@
  * Batches from data of which only a window is in memory at a time. While one
  * window is trained on, the next one is read. Who reads is not decided here.
  */
-import { type Batch, type BatchSource, cut } from "../nn/batches.ts";
+import { sliceOf } from "../distributed/communicator.ts";
+import {
+  type Batch,
+  type BatchCounts,
+  type BatchSource,
+  cut,
+  rowsOf,
+  type Share,
+} from "../nn/batches.ts";
 import { copySequence, type PackedPairs } from "./packed_pairs.ts";
 import type { SideLengths } from "./pair_part.ts";
+import type { ChunkRequest } from "./pair_reader.ts";
 import { type EpochWindow, windowsOf } from "./window_order.ts";
 
-/** Reads the pairs of chunks, by their numbers. */
+/** Reads the pairs of chunks. */
 export type LoadChunks = (
-  chunks: Int32Array,
+  request: ChunkRequest,
 ) => PackedPairs | Promise<PackedPairs>;
 
 /** What makes batches of chunks. */
@@ -55,26 +64,35 @@ export class WindowBatches implements BatchSource {
     this.fingerprint = options.fingerprint;
   }
 
-  async *batches(epoch: number, from: number): AsyncIterable<Batch> {
-    const windows = windowsOf(this.#options, epoch);
-    const most = Math.min(this.batchSize, this.sequences);
-    const builder = new BatchBuilder(most, this.#options);
-    let skipped = from * this.batchSize;
+  batches(epoch: number, from: number): AsyncIterable<Batch> {
+    return this.slices(epoch, from, WHOLE);
+  }
+
+  async *slices(
+    epoch: number,
+    from: number,
+    share: Share,
+  ): AsyncIterable<Batch> {
+    const windows = this.#windows(epoch);
+    const builder = new BatchBuilder(this, share, this.#options);
+    const start = from * this.batchSize;
     for (const [at, window] of windows.entries()) {
-      if (skipped >= window.rows) {
-        // What a training has behind it is not read again.
-        skipped -= window.rows;
-        continue;
-      }
-      const pairs = await this.#take(epoch, windows, at);
+      const end = window.start + window.rows;
+      // What a training has behind it is not read again.
+      if (end <= start) continue;
+      const pairs = await this.#take(epoch, windows, at, share);
       const order = window.order();
-      for (let row = skipped; row < order.length; row++) {
-        builder.add(pairs, order[row]!);
-        if (builder.isFull) yield builder.take();
+      for (let row = Math.max(start, window.start); row < end; row++) {
+        if (isOwn(this, row, share)) {
+          builder.add(pairs, order[row - window.start]!);
+        }
+        if (isLastOfBatch(this, row)) yield builder.take();
       }
-      skipped = 0;
     }
-    if (!builder.isEmpty) yield builder.take();
+  }
+
+  #windows(epoch: number): EpochWindow[] {
+    return windowsOf(this.#options, epoch);
   }
 
   /** The pairs of a window; meanwhile those of the next one are asked for. */
@@ -82,27 +100,60 @@ export class WindowBatches implements BatchSource {
     epoch: number,
     windows: readonly EpochWindow[],
     at: number,
+    share: Share,
   ): Promise<PackedPairs> {
-    if (windows.length === 1) return await this.#load("all", windows[0]!).pairs;
-    const pairs = await this.#load(`${epoch}.${at}`, windows[at]!).pairs;
+    // A window that stays is read whole: each epoch has other rows of it.
+    if (windows.length === 1) {
+      return await this.#load("all", windows[0]!, WHOLE).pairs;
+    }
+    const load = (epoch: number, at: number, window: EpochWindow) =>
+      this.#load(`${epoch}.${at} for ${share.rank}`, window, share);
+    const pairs = await load(epoch, at, windows[at]!).pairs;
     this.#ahead = undefined;
-    if (at + 1 < windows.length) {
-      this.#load(`${epoch}.${at + 1}`, windows[at + 1]!);
-    } else if (this.#options.randomSeed !== null) {
-      // Training goes on with the next epoch.
-      const [first] = windowsOf(this.#options, epoch + 1);
-      this.#load(`${epoch + 1}.0`, first!);
+    if (at + 1 < windows.length) load(epoch, at + 1, windows[at + 1]!);
+    // A training goes on with the next epoch.
+    else if (this.#options.randomSeed !== null) {
+      load(epoch + 1, 0, this.#windows(epoch + 1)[0]!);
     }
     return pairs;
   }
 
-  #load(key: string, { chunks }: EpochWindow): Loading {
+  #load(key: string, window: EpochWindow, share: Share): Loading {
     if (this.#ahead?.key === key) return this.#ahead;
-    const pairs = Promise.try(this.#options.load, chunks);
+    const request = {
+      chunks: window.chunks,
+      ...(share.size === 1 ? {} : { wanted: this.#wanted(window, share) }),
+    };
+    const pairs = Promise.try(this.#options.load, request);
     // It may fail when nobody waits for it, or ever will.
     pairs.catch(() => {});
     return this.#ahead = { key, pairs };
   }
+
+  /** Which rows of a window are in a process's share of their batches. */
+  #wanted(window: EpochWindow, share: Share): Uint8Array {
+    const wanted = new Uint8Array(window.rows);
+    window.order().forEach((row, at) => {
+      if (isOwn(this, window.start + at, share)) wanted[row] = 1;
+    });
+    return wanted;
+  }
+}
+
+/** One process that has everything. */
+const WHOLE: Share = { rank: 0, size: 1 };
+
+/** Whether a row of an epoch is in a process's share of its batch. */
+function isOwn(counts: BatchCounts, row: number, share: Share): boolean {
+  if (share.size === 1) return true;
+  const batch = Math.floor(row / counts.batchSize);
+  const { from, to } = sliceOf(rowsOf(counts, batch), share);
+  const at = row - batch * counts.batchSize;
+  return from <= at && at < to;
+}
+
+function isLastOfBatch(counts: BatchCounts, row: number): boolean {
+  return (row + 1) % counts.batchSize === 0 || row + 1 === counts.sequences;
 }
 
 /** Fills batches row by row; one pair of arrays serves all. */
@@ -113,20 +164,17 @@ class BatchBuilder {
   readonly #options: WindowBatchesOptions;
   #rows = 0;
 
-  constructor(most: number, options: WindowBatchesOptions) {
+  constructor(
+    { batchSize, sequences }: BatchCounts,
+    { size }: Share,
+    options: WindowBatchesOptions,
+  ) {
     const { source, target } = options.lengths;
+    const most = Math.ceil(Math.min(batchSize, sequences) / size);
     this.#source = new Int32Array(most * source);
     this.#target = new Int32Array(most * target);
     this.#most = most;
     this.#options = options;
-  }
-
-  get isEmpty(): boolean {
-    return this.#rows === 0;
-  }
-
-  get isFull(): boolean {
-    return this.#rows === this.#most;
   }
 
   add({ source, target }: PackedPairs, at: number): void {

@@ -21,6 +21,8 @@ export interface EpochWindow {
   readonly chunks: Int32Array;
   /** How many rows that is. */
   readonly rows: number;
+  /** How many rows of the epoch come before them. */
+  readonly start: number;
   /** Their order, made when it is needed. */
   order(): Int32Array;
 }
@@ -44,6 +46,7 @@ export function windowsOf(
     ? Int32Array.from(counts, (_, at) => at)
     : new Random(randomSeed, `${stream}.chunks`).permutation(counts.length);
   const windows: EpochWindow[] = [];
+  let start = 0;
   for (let from = 0, to = 0; from < order.length; from = to) {
     let rows = counts[order[to++]!]!;
     while (to < order.length && rows + counts[order[to]!]! <= window) {
@@ -53,11 +56,13 @@ export function windowsOf(
     windows.push({
       chunks: order.slice(from, to),
       rows,
+      start,
       order: () =>
         randomSeed === null
           ? Int32Array.from({ length: rows }, (_, at) => at)
           : new Random(randomSeed, name).permutation(rows),
     });
+    start += rows;
   }
   return windows;
 }

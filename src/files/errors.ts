@@ -9,6 +9,8 @@ export class FileError extends Error {
   override name = "FileError";
   /** The file's path, or what else the bytes are called. */
   readonly file: string;
+  /** What was found, and what was wanted. */
+  readonly reason: string;
 
   /**
    * Describes why a file cannot be read.
@@ -19,6 +21,7 @@ export class FileError extends Error {
   constructor(file: string, reason: string) {
     super(`Cannot read ${JSON.stringify(file)}: ${reason}`);
     this.file = file;
+    this.reason = reason;
   }
 }
 

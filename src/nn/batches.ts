@@ -6,6 +6,7 @@
  * S source length, T target length.
  */
 import type { NDArray } from "../array.ts";
+import { type Communicator, sliceOf } from "../distributed/communicator.ts";
 import { Random } from "../random.ts";
 
 /** Some pairs of sequences, row by row. */
@@ -67,8 +68,26 @@ export interface BatchSource {
    * @param from How many batches to leave out at the beginning.
    * @returns The batches. One may be changed when the next is asked for.
    */
-  batches(epoch: number, from: number): Iterable<Batch> | AsyncIterable<Batch>;
+  batches(epoch: number, from: number): Batches;
+  /**
+   * Gives the same batches, but of each only the rows of one process, where
+   * several share the work. Without this, whole batches are given, and each
+   * process takes its rows of them.
+   *
+   * @param epoch As for `batches`.
+   * @param from As for `batches`.
+   * @param share Which process of how many. Of n rows it has those from
+   * floor(n rank / size) to floor(n (rank + 1) / size).
+   * @returns As many batches, some of them maybe without a row.
+   */
+  slices?(epoch: number, from: number, share: Share): Batches;
 }
+
+/** Batches as they come. */
+export type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+
+/** Which process of how many. */
+export type Share = Pick<Communicator, "rank" | "size">;
 
 /** Pairs of sequences in memory. */
 export interface Pairs {
@@ -143,6 +162,13 @@ function indices(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, at) => at);
 }
 
+/** Pairs in memory as one batch, in their order. */
+export function wholeOf({ source, target }: Pairs): BatchSource {
+  const rows = source.shape[0]!;
+  const whole = { rows, source: source.data, target: target.data };
+  return { sequences: rows, batchSize: rows, batches: () => [whole] };
+}
+
 /** What decides how many batches there are, and of which size. */
 export type BatchCounts = Pick<BatchSource, "sequences" | "batchSize">;
 
@@ -163,6 +189,27 @@ export function rowsOf(
 export function* parts(batch: Batch, most: number): Iterable<Batch> {
   for (let start = 0; start < batch.rows; start += most) {
     yield cut(batch, Math.min(most, batch.rows - start), start);
+  }
+}
+
+/** Gives of every batch the rows of one process. */
+export function slicesOf(
+  source: BatchSource,
+  epoch: number,
+  from: number,
+  share: Share,
+): Batches {
+  return source.slices?.(epoch, from, share) ??
+    cutSlices(source.batches(epoch, from), share);
+}
+
+async function* cutSlices(
+  batches: Batches,
+  share: Share,
+): AsyncIterable<Batch> {
+  for await (const batch of batches) {
+    const { from, to } = sliceOf(batch.rows, share);
+    yield cut(batch, to - from, from);
   }
 }
 

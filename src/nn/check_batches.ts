@@ -5,7 +5,16 @@
  */
 import { describe } from "../array.ts";
 import { checkInteger } from "../checks.ts";
-import { type Batch, batchesOf, type BatchSource, rowsOf } from "./batches.ts";
+import { sliceOf } from "../distributed/communicator.ts";
+import {
+  type Batch,
+  type BatchCounts,
+  type Batches,
+  batchesOf,
+  type BatchSource,
+  rowsOf,
+  type Share,
+} from "./batches.ts";
 import { checkTokenValues } from "./checks.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 
@@ -30,11 +39,8 @@ export function checkedSource(
   const { sequences, batchSize, fingerprint } = source;
   checkInteger(sequences, "sequences", 1);
   checkInteger(batchSize, "batchSize", 1);
-  if (typeof source.batches !== "function") {
-    throw new TypeError(
-      `Cannot use batches = ${describe(source.batches)}: wanted a function`,
-    );
-  }
+  checkFunction(source.batches, "batches");
+  if (source.slices !== undefined) checkFunction(source.slices, "slices");
   if (fingerprint !== undefined && typeof fingerprint !== "string") {
     throw new TypeError(
       `Cannot use fingerprint = ${describe(fingerprint)}: wanted a string`,
@@ -42,31 +48,68 @@ export function checkedSource(
   }
   // As they are now: the source may be changed later.
   const counts = { sequences, batchSize };
+  const { slices } = source;
   return {
     ...counts,
     ...(fingerprint === undefined ? {} : { fingerprint }),
-    async *batches(epoch: number, from: number): AsyncIterable<Batch> {
-      let at = from;
-      const wanted = batchesOf(counts);
-      for await (const batch of source.batches(epoch, from)) {
-        const name = `batch ${at + 1} of epoch ${epoch}`;
-        if (at === wanted) {
-          throw new RangeError(
-            `Cannot use ${name}: wanted ${wanted} batches, for there are ` +
-              `${sequences} sequences in batches of ${batchSize}`,
-          );
-        }
-        checkBatch(batch, name, rowsOf(counts, at), sizes);
-        yield batch;
-        at++;
-      }
-      if (at >= wanted) return;
-      throw new RangeError(
-        `Cannot go through epoch ${epoch}: it ended after ${at} batches, ` +
-          `wanted ${wanted}`,
-      );
-    },
+    batches: (epoch, from) =>
+      checked(source.batches(epoch, from), { epoch, from, counts, sizes }),
+    ...(slices === undefined ? {} : {
+      slices: (epoch, from, share) =>
+        checked(slices.call(source, epoch, from, share), {
+          epoch,
+          from,
+          counts,
+          sizes,
+          share,
+        }),
+    }),
   };
+}
+
+function checkFunction(value: unknown, name: string): void {
+  if (typeof value === "function") return;
+  throw new TypeError(
+    `Cannot use ${name} = ${describe(value)}: wanted a function`,
+  );
+}
+
+/** What batches must be. */
+interface Wanted {
+  readonly epoch: number;
+  readonly from: number;
+  readonly counts: BatchCounts;
+  readonly sizes: Seq2SeqSizes & SpecialTokens;
+  readonly share?: Share;
+}
+
+async function* checked(
+  batches: Batches,
+  { epoch, from, counts, sizes, share }: Wanted,
+): AsyncIterable<Batch> {
+  let at = from;
+  const wanted = batchesOf(counts);
+  for await (const batch of batches) {
+    const name = `batch ${at + 1} of epoch ${epoch}`;
+    if (at === wanted) {
+      throw new RangeError(
+        `Cannot use ${name}: wanted ${wanted} batches, for there are ` +
+          `${counts.sequences} sequences in batches of ${counts.batchSize}`,
+      );
+    }
+    const rows = rowsOf(counts, at);
+    const slice = share === undefined
+      ? { from: 0, to: rows }
+      : sliceOf(rows, share);
+    checkBatch(batch, name, slice.to - slice.from, sizes);
+    yield batch;
+    at++;
+  }
+  if (at >= wanted) return;
+  throw new RangeError(
+    `Cannot go through epoch ${epoch}: it ended after ${at} batches, ` +
+      `wanted ${wanted}`,
+  );
 }
 
 function checkBatch(

@@ -4,14 +4,16 @@
  *
  * S source length, T target length.
  */
-import {
-  type Communicator,
-  sliceOf,
-  stopReason,
-} from "../distributed/communicator.ts";
+import { type Communicator, stopReason } from "../distributed/communicator.ts";
 import type { Plan } from "../run/plan.ts";
 import type { Variables } from "../run/variables.ts";
-import { type Batch, cut, parts } from "./batches.ts";
+import {
+  type Batch,
+  type Batches,
+  type BatchSource,
+  parts,
+  slicesOf,
+} from "./batches.ts";
 import type { Plans, PredictPlans } from "./plans.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
@@ -47,14 +49,16 @@ export class Inference {
 
   /** Means over all tokens that are no padding. */
   async evaluate(
-    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    source: BatchSource,
     { sequenceAccuracy = false, signal, communicator }: EvaluateOptions,
   ): Promise<Evaluation> {
     const evaluation = new PreparedPlans((size) => this.#plans.evaluate(size));
     const prediction = new PreparedPlans((size) => this.#plans.predict(size));
     const { tgtLength, padToken } = this.#sizes;
     let [loss, correct, tokens, rows, right] = [0, 0, 0, 0, 0];
-    const own = communicator ? slices(batches, communicator) : batches;
+    const own = communicator
+      ? slicesOf(source, 1, 0, communicator)
+      : source.batches(1, 0);
     // A rank does not stop by itself: the others would wait for it.
     const stop = communicator ? undefined : signal;
     await this.#inChunks(own, stop, (chunk) => {
@@ -200,7 +204,7 @@ export class Inference {
 
   /** Cuts batches into chunks, and lets others have a turn between them. */
   async #inChunks(
-    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    batches: Batches,
     signal: AbortSignal | undefined,
     work: (chunk: Batch) => void,
   ): Promise<void> {
@@ -215,17 +219,6 @@ export class Inference {
 }
 
 type Sums = [number, number, number, number, number];
-
-/** The rank's share of every batch. */
-async function* slices(
-  batches: Iterable<Batch> | AsyncIterable<Batch>,
-  ranks: Communicator,
-): AsyncIterable<Batch> {
-  for await (const batch of batches) {
-    const { from, to } = sliceOf(batch.rows, ranks);
-    if (from < to) yield cut(batch, to - from, from);
-  }
-}
 
 /** The sums over all ranks; all stop where one has been told to. */
 function addUp(

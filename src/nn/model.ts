@@ -13,7 +13,7 @@ import {
 import { openPlace } from "../files/place.ts";
 import { Random } from "../random.ts";
 import { Variables } from "../run/variables.ts";
-import type { Batch, BatchSource, Pairs } from "./batches.ts";
+import { type BatchSource, type Pairs, wholeOf } from "./batches.ts";
 import { checkedSource, isBatchSource } from "./check_batches.ts";
 import { checkSignal } from "./check_training.ts";
 import {
@@ -46,7 +46,7 @@ import type {
 } from "./training.ts";
 import { Turns } from "./turns.ts";
 
-export type { Batch, BatchSource } from "./batches.ts";
+export type { Batch, Batches, BatchSource, Share } from "./batches.ts";
 export {
   type BatchTrainOptions,
   DivergenceError,
@@ -264,17 +264,11 @@ export class Seq2SeqAttentionModel {
     second?: ArrayLike | EvaluateOptions,
     third?: EvaluateOptions,
   ): Promise<Evaluation> {
-    let batches: Iterable<Batch> | AsyncIterable<Batch>;
-    let options: EvaluateOptions;
-    if (isBatchSource(first)) {
-      options = (second ?? {}) as EvaluateOptions;
-      batches = checkedSource(first, this.sizes).batches(1, 0);
-    } else {
-      options = third ?? {};
-      batches = [batchOf(checkPairs(first, second as ArrayLike, this.sizes))];
-    }
-    checkSignal(options.signal);
-    return await this.#inference.evaluate(batches, options);
+    const [source, options] = isBatchSource(first)
+      ? [checkedSource(first, this.sizes), second as EvaluateOptions]
+      : [wholeOf(checkPairs(first, second as ArrayLike, this.sizes)), third];
+    checkSignal(options?.signal);
+    return await this.#inference.evaluate(source, options ?? {});
   }
 
   /**
@@ -419,9 +413,4 @@ export class Seq2SeqAttentionModel {
     const data = await this.#inference.predict(source.data);
     return { source, target: { data, shape: [source.shape[0]!, tgtLength] } };
   }
-}
-
-/** All pairs at once. */
-function batchOf({ source, target }: Pairs): Batch {
-  return { rows: source.shape[0]!, source: source.data, target: target.data };
 }

@@ -3,13 +3,7 @@
  * slice of the batch, the gradients are added up, and all take the same step.
  */
 import { type Communicator, sliceOf } from "../distributed/communicator.ts";
-import {
-  type Batch,
-  batchesOf,
-  type BatchSource,
-  cut,
-  rowsOf,
-} from "./batches.ts";
+import { type Batch, batchesOf, type BatchSource, rowsOf } from "./batches.ts";
 import type { Plans } from "./plans.ts";
 import type { StepOptions } from "./steps.ts";
 
@@ -64,18 +58,17 @@ export class SharedSteps {
   }
 
   /**
-   * Takes one step; all ranks call it with the same batch.
+   * Takes one step; all ranks call it with their rows of the same batch.
    *
-   * @param batch The whole batch.
+   * @param slice The rank's rows, maybe none.
    * @param options Step size, and whether to stop.
    * @returns What came of it.
    */
   take(
-    batch: Batch,
+    slice: Batch,
     { learningRate, wantsStop }: SharedStepOptions,
   ): SharedStep {
-    const { from, to } = sliceOf(batch.rows, this.#ranks);
-    if (from < to) this.#computeGradients(cut(batch, to - from, from));
+    if (slice.rows > 0) this.#computeGradients(slice);
     else this.#plans.gradientBlock().fill(0);
     const block = this.#plans.gradientBlock();
     block[block.length - 1] = wantsStop ? 1 : 0;

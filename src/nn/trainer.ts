@@ -5,7 +5,13 @@
 import type { NDArray } from "../array.ts";
 import { stopReason } from "../distributed/communicator.ts";
 import type { Variables } from "../run/variables.ts";
-import { type Batch, batchesOf, rowsOf } from "./batches.ts";
+import {
+  type Batch,
+  type Batches,
+  batchesOf,
+  rowsOf,
+  slicesOf,
+} from "./batches.ts";
 import type { TrainingSettings } from "./check_training.ts";
 import { countTokens, type Inference } from "./inference.ts";
 import type { Plans } from "./plans.ts";
@@ -202,10 +208,9 @@ export class Training {
   async #trainEpoch(): Promise<void> {
     const { age, turns } = this.#model;
     const { signal, onStep, checkpointEvery = Infinity } = this.#options;
-    const { source } = this.#data;
     const state = this.#state;
     age.epoch = state.epochsBefore + state.epoch;
-    for await (const batch of source.batches(age.epoch, state.batch)) {
+    for await (const batch of this.#batches()) {
       this.#stopIfTold();
       const { isLast, ...report } = this.#step(batch);
       onStep?.(report);
@@ -213,6 +218,16 @@ export class Training {
       if (age.step % checkpointEvery === 0) await this.#checkpoint();
       if (turns.due()) await turns.take();
     }
+  }
+
+  /** What is left of the epoch; where processes share it, this one's rows. */
+  #batches(): Batches {
+    const [epoch, from] = [this.#model.age.epoch, this.#state.batch];
+    const { communicator } = this.#options;
+    const { source } = this.#data;
+    return this.#shared && communicator
+      ? slicesOf(source, epoch, from, communicator)
+      : source.batches(epoch, from);
   }
 
   /** A process does not stop by itself where others would wait for it. */
@@ -300,7 +315,7 @@ export class Training {
     );
     const { signal, communicator } = this.#options;
     const found = await this.#model.inference.evaluate(
-      validation.batches(1, 0),
+      validation,
       {
         sequenceAccuracy,
         ...(signal && { signal }),

@@ -54,6 +54,8 @@ export interface Dataset {
   train(): BatchSource;
   /** What to test on, always in the same order. */
   test(): BatchSource;
+  /** Ends what reads ahead. */
+  close(): void;
 }
 
 /**
@@ -131,5 +133,6 @@ function generatedDataset(config: Config, task: TaskSource): Dataset {
         randomSeed: random_seed,
         shuffle: false,
       }),
+    close: () => {},
   };
 }

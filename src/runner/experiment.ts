@@ -72,8 +72,21 @@ export async function runExperiment(
   prepared?: PreparedRun,
 ): Promise<Results> {
   log.debug(`Configuration: ${JSON.stringify(config)}`);
-  const { dataset, folder } = prepared ??
-    await prepareRun(config, { communicator: options.communicator });
+  const { communicator } = options;
+  const made = prepared ?? await prepareRun(config, { communicator });
+  try {
+    return await run(config, log, options, made);
+  } finally {
+    made.dataset.close();
+  }
+}
+
+async function run(
+  config: Config,
+  log: Logger,
+  options: RunOptions,
+  { dataset, folder }: PreparedRun,
+): Promise<Results> {
   dataset.tell(log);
   const clock = new Stopwatch(dataset.seconds);
   const [train, test] = [dataset.train(), dataset.test()];

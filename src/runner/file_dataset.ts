@@ -9,7 +9,12 @@ import {
   type ScannedPart,
   scanPairs,
 } from "../data/pair_scan.ts";
-import { PairReader } from "../data/pair_reader.ts";
+import {
+  mayStartWorker,
+  OwnLoader,
+  type PairLoader,
+  WorkerLoader,
+} from "../data/pair_loader.ts";
 import { SPECIAL_TOKENS, type Vocabulary } from "../data/vocabulary.ts";
 import { WindowBatches } from "../data/window_batches.ts";
 import { FileError } from "../files/errors.ts";
@@ -66,6 +71,7 @@ class FileDataset implements Dataset {
   readonly seconds: number;
   readonly #config: Config;
   readonly #scan: PairScan;
+  readonly #loaders: PairLoader[] = [];
 
   constructor(
     config: Config,
@@ -145,15 +151,24 @@ class FileDataset implements Dataset {
     });
   }
 
+  close(): void {
+    this.#loaders.splice(0).forEach((loader) => loader.close());
+  }
+
   #batches(
     { pairs }: ScannedPart,
     how: { batchSize: number; window: number; randomSeed: number | null },
   ): BatchSource {
-    const reader = new PairReader(pairs, this.vocabulary);
+    // With a single window there is nothing to read meanwhile.
+    const isAhead = pairs.rows > how.window && how.randomSeed !== null &&
+      mayStartWorker();
+    const Loader = isAhead ? WorkerLoader : OwnLoader;
+    const loader = new Loader(pairs, this.vocabulary);
+    this.#loaders.push(loader);
     return new WindowBatches({
       ...how,
       counts: pairs.chunks.map(({ rows }) => rows),
-      load: (chunks) => reader.read(chunks),
+      load: (request) => loader.load(request),
       lengths: { source: this.sizes.srcLength, target: this.sizes.tgtLength },
       padToken: this.vocabulary.pad,
       fingerprint: this.fingerprint,

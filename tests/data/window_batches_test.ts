@@ -7,6 +7,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { OwnLoader, WorkerLoader } from "../../src/data/pair_loader.ts";
 import { PairReader } from "../../src/data/pair_reader.ts";
 import type { PairScan } from "../../src/data/pair_scan.ts";
 import type { Vocabulary } from "../../src/data/vocabulary.ts";
@@ -35,7 +36,7 @@ function batchesOf(
   const reader = new PairReader(pairs, vocabularyOf(scan));
   return new WindowBatches({
     counts: pairs.chunks.map(({ rows }) => rows),
-    load: (chunks) => reader.read(chunks),
+    load: (request) => reader.read(request),
     window: 1000,
     batchSize: 4,
     randomSeed: 5,
@@ -175,9 +176,9 @@ testWith(
       });
       const reader = new PairReader(scan.train.pairs, vocabularyOf(scan));
       const loads: number[] = [];
-      const load = (chunks: Int32Array) => {
-        loads.push(4 * chunks.length);
-        return reader.read(chunks);
+      const load: WindowBatchesOptions["load"] = (request) => {
+        loads.push(4 * request.chunks.length);
+        return reader.read(request);
       };
       const few = batchesOf(scan, { window: 16, load });
       for await (const _ of few.batches(1, 0)) {
@@ -242,6 +243,81 @@ testWith(FILES, "a file that changes during the run is refused", async () => {
     await assertRejects(changed, FileError, "it has changed during the run");
     Deno.removeSync(path);
     const reader = new PairReader(scan.train.pairs, vocabularyOf(scan));
-    assertThrows(() => reader.read([0]), FileError, "no such file");
+    const chunks = Int32Array.of(0);
+    assertThrows(() => reader.read({ chunks }), FileError, "no such file");
+  });
+});
+
+testWith(
+  FILES,
+  "processes read their rows alone, together every one",
+  async () => {
+    await withFolder(async (folder) => {
+      const scan = await scanText(`${folder}/p.tsv`, numberedPairs(50), {
+        chunkLines: 4,
+      });
+      const reader = new PairReader(scan.train.pairs, vocabularyOf(scan));
+      let tokens = 0;
+      const load: WindowBatchesOptions["load"] = (request) => {
+        const pairs = reader.read(request);
+        tokens += pairs.source.tokens.length;
+        return pairs;
+      };
+      for (const window of [12, 1000]) {
+        const whole = await Array.fromAsync(
+          batchesOf(scan, { window, batchSize: 7 }).batches(2, 1),
+          ({ source }) => [...source],
+        );
+        const parts = whole.map((): number[] => []);
+        for (let rank = 0; rank < 9; rank++) {
+          tokens = 0;
+          const batches = batchesOf(scan, { window, batchSize: 7, load });
+          let at = 0;
+          const slices = batches.slices(2, 1, { rank, size: 9 });
+          for await (const { rows, source } of slices) {
+            assertEquals(source.length, 3 * rows);
+            assert(rows <= 1);
+            parts[at++]!.push(...source);
+          }
+          assertEquals(at, whole.length);
+          // Two tokens a source; a window that stays is read whole.
+          if (window === 12) assert(tokens <= 2 * (8 + 2), `${tokens}`);
+          else assertEquals(tokens, 100);
+        }
+        assertEquals(parts, whole);
+      }
+    });
+  },
+);
+
+testWith(FILES, "a worker reads what this thread reads", async () => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/p.tsv`;
+    const scan = await scanText(path, numberedPairs(50), { chunkLines: 4 });
+    const { pairs } = scan.train;
+    const own = new OwnLoader(pairs, vocabularyOf(scan));
+    const worker = new WorkerLoader(pairs, vocabularyOf(scan));
+    try {
+      const requests = [
+        { chunks: Int32Array.of(3, 1, 12) },
+        { chunks: Int32Array.of(2), wanted: Uint8Array.of(0, 1, 1, 0) },
+      ];
+      const answers = requests.map((request) => worker.load(request));
+      assertEquals(
+        await Promise.all(answers),
+        requests.map((request) => own.load(request)),
+      );
+      Deno.writeTextFileSync(path, "");
+      await assertRejects(
+        () => worker.load(requests[0]!),
+        FileError,
+        "it has changed during the run",
+      );
+    } finally {
+      worker.close();
+    }
+    const late = worker.load({ chunks: Int32Array.of(1) });
+    worker.close();
+    await assertRejects(() => late, Error, "the data are closed");
   });
 });

@@ -97,6 +97,42 @@ mpiTest("a rank with other files is named before it trains", async () => {
   });
 });
 
+mpiTest("ranks read their rows of a file, and train as one does", async () => {
+  await withFolder(async (folder) => {
+    const lines = Array.from(
+      { length: 5 },
+      (_, copy) => PAIRS.replaceAll("\t", ` ${copy}\t`),
+    );
+    Deno.writeTextFileSync(`${folder}/pairs.tsv`, lines.join(""));
+    const config = {
+      data: {
+        source: "file" as const,
+        path: `${folder}/pairs.tsv`,
+        tokens: "integers" as const,
+        // Windows and batches end in different places.
+        shuffle_window: 50,
+      },
+      model: { d_model: 8, d_k: 8, d_v: 8 },
+      training: { epochs: 2, batch_size: 16, verbose: false },
+      logging: { level: "silent" as const },
+    };
+    const path = `${folder}/c.yaml`;
+    Deno.writeTextFileSync(path, JSON.stringify(config));
+    const args = ["-A", MOD, "-c", path, "-o", `${folder}/3.json`];
+    const { code, stderr } = await outcomeOf(startDeno(3, args));
+    assertEquals(code, 0, stderr);
+    const three: Results = JSON.parse(
+      Deno.readTextFileSync(`${folder}/3.json`),
+    );
+    const one = await new AttentionRunner(config).run();
+    assertEquals(three.data, one.data);
+    for (const [at, loss] of one.train.history.loss.entries()) {
+      assertAlmostEquals(three.train.history.loss[at]!, loss!, 1e-4);
+    }
+    assertAlmostEquals(three.test.loss!, one.test.loss!, 1e-4);
+  });
+});
+
 mpiTest("a rank that cannot write names itself and ends all", async () => {
   const args = ["-A", MOD, "-o", "/none/out.json"];
   const { code, stderr } = await outcomeOf(startDeno(2, args));

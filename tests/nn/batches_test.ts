@@ -2,10 +2,12 @@
 // batches that come one by one, and what is refused of them.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { NDArray } from "../../src/array.ts";
+import type { Communicator } from "../../src/distributed/communicator.ts";
 import {
   type Batch,
   batchesOf,
   type BatchSource,
+  cut,
   PairBatches,
 } from "../../src/nn/batches.ts";
 import type { BatchTrainOptions } from "../../src/nn/model.ts";
@@ -171,6 +173,45 @@ Deno.test("a source is closed when training ends early", async () => {
   assertEquals(source.closed, 2);
 });
 
+/** One of two processes, of which the other one has nothing to add. */
+const SECOND: Communicator = {
+  rank: 1,
+  size: 2,
+  allReduce: () => {},
+  broadcast: () => {},
+  barrier: () => {},
+};
+
+Deno.test("a process is given its rows of every batch, or takes them", async () => {
+  const model = makeModel();
+  const whole = pairBatches(makeData(10), { batchSize: 4 });
+  const wanted = await model.evaluate(whole, { communicator: SECOND });
+  const asked: unknown[] = [];
+  const source: BatchSource = {
+    sequences: 10,
+    batchSize: 4,
+    batches: () => {
+      throw new Error("Rows of others were asked for");
+    },
+    *slices(epoch, from, share) {
+      asked.push([epoch, from, share.rank, share.size]);
+      // The second half of 4, 4 and 2 rows.
+      for (const batch of whole.batches(epoch, from)) {
+        yield cut(batch, batch.rows / 2, batch.rows / 2);
+      }
+    },
+  };
+  const found = await model.evaluate(source, { communicator: SECOND });
+  assertEquals(found, wanted);
+  assertEquals(asked, [[1, 0, 1, 2]]);
+  const wrong = { ...source, slices: () => whole.batches(1, 0) };
+  await assertRejects(
+    () => model.evaluate(wrong, { communicator: SECOND }),
+    RangeError,
+    "Cannot use batch 1 of epoch 1: it has 4 rows, wanted 2",
+  );
+});
+
 type Kind = typeof TypeError | typeof RangeError;
 
 /** Four sequences, of which the second batch is what is given. */
@@ -261,6 +302,18 @@ Deno.test("a source of batches is refused before anything is changed", async () 
   const refused: [BatchSource, unknown, Kind, string][] = [
     [{ ...source, sequences: 0 }, OPTIONS, RangeError, "sequences = 0"],
     [{ ...source, batchSize: 0.5 }, OPTIONS, RangeError, "batchSize = 0.5"],
+    [
+      { ...source, fingerprint: 3 as never },
+      OPTIONS,
+      TypeError,
+      "Cannot use fingerprint = 3: wanted a string",
+    ],
+    [
+      { ...source, slices: 3 as never },
+      OPTIONS,
+      TypeError,
+      "Cannot use slices = 3: wanted a function",
+    ],
     [
       { ...source, batches: 3 as never },
       OPTIONS,

@@ -176,6 +176,32 @@ Deno.test("a source of batches is asked to go on where it was", async () => {
   assertEquals(asked, [[2, 2], [3, 0]]);
 });
 
+Deno.test("a training does not go on with data of another fingerprint", async () => {
+  const pairs = { source: DATA.xSrc, target: DATA.xTgt };
+  const inner = new PairBatches(pairs, { batchSize: 4, randomSeed: 7 });
+  const sourceOf = (fingerprint: string) => ({
+    sequences: 10,
+    batchSize: 4,
+    fingerprint,
+    batches: (epoch: number, from: number) => inner.batches(epoch, from),
+  });
+  const { epochs, learningRate } = OPTIONS;
+  const snapshots: TrainingSnapshot[] = [];
+  const wanted = await makeModel().train(sourceOf("one"), {
+    epochs,
+    learningRate,
+    checkpointEvery: 5,
+    onCheckpoint: (snapshot) => void snapshots.push(snapshot),
+  });
+  const options = { epochs, learningRate, resume: snapshots[0]! };
+  await assertRejects(
+    () => makeModel().train(sourceOf("two"), options),
+    RangeError,
+    'Cannot resume with fingerprint = "two": the snapshot was taken with "one"',
+  );
+  assertEquals(await makeModel().train(sourceOf("one"), options), wanted);
+});
+
 Deno.test("a training after a resumed one goes on as after a whole one", async () => {
   const { snapshots } = await record();
   const [whole, resumed] = [makeModel(), makeModel({})];

@@ -333,3 +333,27 @@ processTest(
     });
   },
 );
+
+processTest(
+  "a run reads by itself where it may not start a worker",
+  async () => {
+    await withFolder(async (cwd) => {
+      Deno.writeTextFileSync(`${cwd}/pairs.tsv`, backwards(150));
+      const results: Results[] = [];
+      for (const read of ["--allow-read", `--allow-read=${cwd}`]) {
+        const { code, stdout, stderr } = await runCommandLine([
+          ...["--set", "data.source=file", "--set", "data.path=pairs.tsv"],
+          ...["--set", "data.shuffle_window=40", "--set", "training.epochs=2"],
+        ], { cwd, permissions: [read] });
+        assertEquals(code, 0, stderr);
+        assert(!stderr.includes("worker"), stderr);
+        results.push(JSON.parse(stdout));
+      }
+      const [free, confined] = results;
+      assertEquals([confined!.train, confined!.test], [
+        free!.train,
+        free!.test,
+      ]);
+    });
+  },
+);
