@@ -46,6 +46,8 @@ export interface ScanOptions {
   readonly onTooLong: TooLongPolicy;
   /** The most lines that are read again at once. */
   readonly chunkLines: number;
+  /** Told now and then how many bytes of a file have been read. */
+  readonly onProgress?: (path: string, done: number, size: number) => void;
 }
 
 /** Lines with something wrong. */
@@ -159,7 +161,12 @@ class Scan {
     const hash = createHash("sha256");
     this.#hashes.push(hash);
     parts.forEach((part) => part.begin(path, stamp));
-    for await (const lines of readLines(hashed(file, hash))) {
+    const reader = hashed(
+      file,
+      hash,
+      (done) => this.#options.onProgress?.(path, done, info.size),
+    );
+    for await (const lines of readLines(reader)) {
       for (const line of lines) {
         const pair = this.#use(line, path);
         const chosen = pair === undefined ? -1 : choose(pair);
@@ -275,12 +282,19 @@ function describeExcess(
   return found.length === 0 ? undefined : found.join("; ");
 }
 
-/** Hands on what a reader reads, having hashed it. */
-function hashed(reader: ByteReader, hash: Hash): ByteReader {
+/** Hands on what a reader reads, having hashed it, and tells how much. */
+function hashed(
+  reader: ByteReader,
+  hash: Hash,
+  onRead: (bytes: number) => void,
+): ByteReader {
+  let bytes = 0;
   return {
     async read(buffer) {
       const count = await reader.read(buffer);
-      if (count !== null) hash.update(buffer.subarray(0, count));
+      if (count === null) return null;
+      hash.update(buffer.subarray(0, count));
+      onRead(bytes += count);
       return count;
     },
   };

@@ -22,7 +22,8 @@ export interface VocabularyLimits {
  * that came to is `missing`. What is frequent is never forgotten.
  */
 export class TokenCounter {
-  readonly #counts = new Map<string, number>();
+  /** Counts in objects: to raise one takes no second look-up. */
+  readonly #counts = new Map<string, { count: number }>();
   readonly #most: number;
   #total = 0;
   #missing = 0;
@@ -59,10 +60,10 @@ export class TokenCounter {
   add(tokens: readonly string[]): void {
     this.#total += tokens.length;
     for (const token of tokens) {
-      const count = this.#counts.get(token);
-      if (count !== undefined) this.#counts.set(token, count + 1);
+      const known = this.#counts.get(token);
+      if (known !== undefined) known.count++;
       else {
-        this.#counts.set(detach(token), 1);
+        this.#counts.set(detach(token), { count: 1 });
         if (this.#counts.size > this.#most) this.#forget();
       }
     }
@@ -81,8 +82,8 @@ export class TokenCounter {
     { minCount, maxSize }: VocabularyLimits,
   ): Vocabulary {
     const tokens = [...this.#counts]
-      .filter(([, count]) => count >= minCount)
-      .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+      .filter(([, { count }]) => count >= minCount)
+      .sort(([a, m], [b, n]) => n.count - m.count || (a < b ? -1 : 1))
       .slice(0, maxSize === null ? undefined : maxSize - SPECIAL_TOKENS)
       .map(([token]) => token);
     return new Vocabulary(kind, tokens);
@@ -96,7 +97,7 @@ export class TokenCounter {
    */
   unknownTo(vocabulary: Vocabulary): number {
     let known = 0;
-    for (const [token, count] of this.#counts) {
+    for (const [token, { count }] of this.#counts) {
       if (vocabulary.numberOf(token) !== undefined) known += count;
     }
     return this.#total - known;
@@ -104,9 +105,8 @@ export class TokenCounter {
 
   #forget(): void {
     this.#missing++;
-    for (const [token, count] of this.#counts) {
-      if (count === 1) this.#counts.delete(token);
-      else this.#counts.set(token, count - 1);
+    for (const [token, known] of this.#counts) {
+      if (--known.count === 0) this.#counts.delete(token);
     }
   }
 }

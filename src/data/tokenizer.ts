@@ -53,8 +53,7 @@ export function joinTokens(kind: TokenKind, tokens: readonly string[]): string {
 }
 
 function splitWords(text: string): string[] {
-  const trimmed = text.trim();
-  return trimmed === "" ? [] : trimmed.split(/\s+/);
+  return text.match(/\S+/g) ?? [];
 }
 
 function normalizeInteger(word: string): string {

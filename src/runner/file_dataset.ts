@@ -24,6 +24,7 @@ import { type Config, ConfigError, type DataConfig } from "./config_types.ts";
 import type { DataResults, Dataset } from "./dataset.ts";
 import type { Logger } from "./logging.ts";
 import type { RunSizes } from "./memory_estimate.ts";
+import { ReadingProgress } from "./reading_progress.ts";
 import { findExcess } from "./memory_limit.ts";
 
 /** The longest sequence that is taken where no length is configured. */
@@ -46,7 +47,7 @@ const TEST_BATCH = 1024;
 export async function openFileDataset(config: Config): Promise<Dataset> {
   const start = performance.now();
   const { data } = config;
-  const scan = await scanPairs(scanOptions(data));
+  const scan = await lookAt(config);
   refuseLines(data, scan);
   refuseEmpty(data, scan);
   const { tokens, min_count: minCount, max_size: maxSize } = data;
@@ -173,6 +174,22 @@ class FileDataset implements Dataset {
       padToken: this.vocabulary.pad,
       fingerprint: this.fingerprint,
     });
+  }
+}
+
+/** Reads the files whole, which takes its time where they are large. */
+async function lookAt(
+  { data, training, logging }: Config,
+): Promise<PairScan> {
+  const progress = new ReadingProgress();
+  const isShown = training.verbose && logging.level !== "silent";
+  try {
+    return await scanPairs({
+      ...scanOptions(data),
+      ...(isShown && { onProgress: progress.show.bind(progress) }),
+    });
+  } finally {
+    progress.end();
   }
 }
 
