@@ -13,8 +13,8 @@ export const RUN = defineCommand({
   name: "run",
   summary: "train and test a model; what happens without a command",
   description: `\
-Trains an attention sequence-to-sequence model, tests it and reports the
-results as JSON.`,
+Trains an attention sequence-to-sequence model on data that are made up or come
+from a file of pairs (data.source), tests it and reports the results as JSON.`,
   permissions: "-R -W",
   flags: {
     config: CONFIG_FLAGS.config,
@@ -48,15 +48,15 @@ results as JSON.`,
   ],
   notes: `\
 Permissions:
-  --allow-read (-R)   to read the configuration
+  --allow-read (-R)   to read the configuration and files of data
   --allow-write (-W)  to write the results and the log file, if any
 Nothing else is needed. Granting the folder of the results lets them replace
 the previous ones in one move; granting the file alone is enough as well.
 
 Standard output carries results only; messages go to standard error.
-Exit codes: 0 done; 1 the run failed or diverged; 2 wrong usage, configuration
-or output place; 130, 143 interrupted by SIGINT, SIGTERM (what there is by then
-is saved; a second signal ends at once).`,
+Exit codes: 0 done; 1 the run failed or diverged; 2 wrong usage, configuration,
+data or output place; 130, 143 interrupted by SIGINT, SIGTERM (what there is by
+then is saved; a second signal ends at once).`,
   run({ config, output, set, resume, debug = "0", check }) {
     if (!/^[0-5]$/.test(debug)) {
       throw new UsageError([
