@@ -5,6 +5,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { FileError } from "../files/errors.ts";
+import { describeFileError } from "../files/paths.ts";
 import { LineSet } from "./line_set.ts";
 import {
   type ByteReader,
@@ -149,15 +150,9 @@ class Scan {
     parts: readonly Part[],
     choose: (pair: PairTokens) => number,
   ): Promise<void> {
-    using file = openLines(path);
+    using file = openRegular(path);
     const info = file.statSync();
     const stamp = stampOf(info);
-    if (!info.isFile) {
-      throw new FileError(
-        path,
-        "it is no regular file, wanted one that can be read again",
-      );
-    }
     const hash = createHash("sha256");
     this.#hashes.push(hash);
     parts.forEach((part) => part.begin(path, stamp));
@@ -255,6 +250,21 @@ class Part {
       },
     };
   }
+}
+
+/** Refused before it is opened: a pipe would wait for somebody to write. */
+function openRegular(path: string): Deno.FsFile {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+  } catch (error) {
+    throw new FileError(path, describeFileError(error));
+  }
+  if (info.isFile || info.isDirectory) return openLines(path);
+  throw new FileError(
+    path,
+    "it is no regular file, wanted one that can be read again",
+  );
 }
 
 /** Leaves out the tokens for which there is no room. */

@@ -3,10 +3,10 @@
  * once, whole, before anything else happens; their pairs are read when they
  * are trained on.
  */
+import type { PairPart } from "../data/pair_part.ts";
 import {
   type FoundLines,
   type PairScan,
-  type ScannedPart,
   scanPairs,
 } from "../data/pair_scan.ts";
 import {
@@ -71,7 +71,10 @@ class FileDataset implements Dataset {
   readonly fingerprint: string;
   readonly seconds: number;
   readonly #config: Config;
-  readonly #scan: PairScan;
+  readonly #found: Pick<PairScan, "broken" | "tooLong">;
+  readonly #parts: Readonly<Record<"train" | "test", PairPart>>;
+  /** By how much the counts of tokens may be too low. */
+  readonly #missing: number;
   readonly #loaders: PairLoader[] = [];
 
   constructor(
@@ -83,7 +86,10 @@ class FileDataset implements Dataset {
     const { train, test, broken, tooLong, fingerprint } = scan;
     const { src_length, tgt_length } = memory;
     this.#config = config;
-    this.#scan = scan;
+    // The counts of tokens, which may be many, are not kept.
+    this.#found = { broken, tooLong };
+    this.#parts = { train: train.pairs, test: test.pairs };
+    this.#missing = train.counter.missing;
     this.vocabulary = vocabulary;
     this.memory = memory;
     this.fingerprint = fingerprint;
@@ -114,7 +120,7 @@ class FileDataset implements Dataset {
     const { train_sequences, test_sequences, vocab_size, unknown_tokens } =
       this.results;
     const { path, on_too_long } = this.#config.data;
-    const { broken, tooLong, train } = this.#scan;
+    const { broken, tooLong } = this.#found;
     log.info(
       `Read ${JSON.stringify(path)}: ${train_sequences} pairs to train on, ` +
         `${test_sequences} to test on, a vocabulary of ${vocab_size}, ` +
@@ -127,17 +133,17 @@ class FileDataset implements Dataset {
       const done = on_too_long === "skip" ? "Left out" : "Cut";
       log.warn(`${done} ${describeLines(tooLong, "too long")}`);
     }
-    if (train.counter.missing > 0) {
+    if (this.#missing > 0) {
       log.warn(
         `There are so many different tokens that their counts may be up to ` +
-          `${train.counter.missing} too low`,
+          `${this.#missing} too low`,
       );
     }
   }
 
   train(): BatchSource {
     const { data, training } = this.#config;
-    return this.#batches(this.#scan.train, {
+    return this.#batches(this.#parts.train, {
       batchSize: training.batch_size,
       window: data.shuffle_window,
       randomSeed: data.random_seed,
@@ -145,7 +151,7 @@ class FileDataset implements Dataset {
   }
 
   test(): BatchSource {
-    return this.#batches(this.#scan.test, {
+    return this.#batches(this.#parts.test, {
       batchSize: TEST_BATCH,
       window: TEST_BATCH,
       randomSeed: null,
@@ -157,7 +163,7 @@ class FileDataset implements Dataset {
   }
 
   #batches(
-    { pairs }: ScannedPart,
+    pairs: PairPart,
     how: { batchSize: number; window: number; randomSeed: number | null },
   ): BatchSource {
     // With a single window there is nothing to read meanwhile.
