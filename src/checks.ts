@@ -33,3 +33,17 @@ export function checkInteger(
   if (typeof value !== "number") throw new TypeError(message);
   throw new RangeError(message);
 }
+
+/** Checks how many threads are wanted. */
+export function checkThreads(value: unknown): void {
+  if (value === undefined || value === "auto") return;
+  if (typeof value !== "number") {
+    throw new TypeError(
+      `Cannot use threads = ${describe(value)}: wanted a number or "auto"`,
+    );
+  }
+  checkInteger(value, "threads", 1, MOST_THREADS);
+}
+
+/** More would wait for one another longer than they work. */
+const MOST_THREADS = 256;

@@ -14,6 +14,8 @@ export interface Built {
   readonly lowered: Lowered;
   /** The inputs of the graph, in the order of `lowered.inputs`. */
   readonly inputs: readonly NodeOf<"input">[];
+  /** How many threads are to share a step. */
+  readonly threads: number;
 }
 
 /** Options of {@linkcode buildKernels}. */
@@ -21,7 +23,12 @@ export interface BuildOptions extends RewriteOptions {
   /** Variables that do not change from step to step; none by default. */
   frozen?: readonly Node[];
   /** What the intermediates of a tile may take, in bytes. */
-  tileBytes?: number;
+  tileBytes?: number | undefined;
+  /**
+   * How many threads are to share a step, or what decides it, told the kernels
+   * for one thread; 1 by default.
+   */
+  threads?: number | ((alone: Lowered) => number);
 }
 
 /**
@@ -37,18 +44,24 @@ export function buildKernels(
   updates: readonly Update[],
   options: BuildOptions = {},
 ): Built {
-  const { frozen = [], tileBytes, ...rewriting } = options;
+  const { frozen = [], tileBytes, threads: wanted = 1, ...rewriting } = options;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
   const rewritten = rewrite([...outputs, ...values], rewriting);
   const next = rewritten.slice(outputs.length);
-  const lowered = lower(
-    rewritten.slice(0, outputs.length),
-    updates.map(([variable], at) => [variable, next[at]!]),
-    inputs,
-    frozen,
-    tileBytes,
-  );
-  return { lowered, inputs };
+  const lowerFor = (threads: number): Lowered =>
+    lower(
+      rewritten.slice(0, outputs.length),
+      updates.map(([variable], at) => [variable, next[at]!]),
+      inputs,
+      frozen,
+      { tileBytes, threads },
+    );
+  if (typeof wanted === "number") {
+    return { lowered: lowerFor(wanted), inputs, threads: wanted };
+  }
+  const alone = lowerFor(1);
+  const threads = wanted(alone);
+  return { lowered: threads > 1 ? lowerFor(threads) : alone, inputs, threads };
 }

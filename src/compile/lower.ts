@@ -12,9 +12,18 @@ import type { Buffer, Kernel, Lowered, StageKernels } from "./kernel.ts";
 import { KernelBuilder } from "./kernel_builder.ts";
 import { legalize } from "./legalize.ts";
 import { PREPARED } from "./stages.ts";
+import { shareBatch } from "./threads/tiles.ts";
 
 /** What the intermediates of a tile may take by default: caches hold it. */
 const TILE_BYTES = 256 * 1024;
+
+/** How the batch is cut into tiles. */
+export interface TileOptions {
+  /** What the intermediates of a tile may take; 256 KiB by default. */
+  readonly tileBytes?: number | undefined;
+  /** How many threads share the tiles; 1 by default. */
+  readonly threads?: number | undefined;
+}
 
 /**
  * Lowers what outputs and updates depend on.
@@ -23,7 +32,7 @@ const TILE_BYTES = 256 * 1024;
  * @param updates Variables and their new values.
  * @param inputs What is fed, needed or not.
  * @param frozen Variables that do not change from step to step.
- * @param tileBytes What the intermediates of a tile may take.
+ * @param tiles How the batch is cut into tiles.
  * @returns Kernels and buffers.
  */
 export function lower(
@@ -31,7 +40,7 @@ export function lower(
   updates: readonly Update[],
   inputs: readonly Node[],
   frozen: readonly Node[],
-  tileBytes: number = TILE_BYTES,
+  tiles: TileOptions = {},
 ): Lowered {
   const targets = updates.map(([variable]) => variable);
   const values = updates.map(([, value]) => value);
@@ -50,7 +59,7 @@ export function lower(
     new Set(frozen),
   );
   const inPlace = findInPlace(grouping, moves, results);
-  const buffers = new Buffers(grouping, inPlace, targets, tileBytes);
+  const buffers = new Buffers(grouping, inPlace, targets, tiles);
   return {
     prepare: buildStage(grouping, buffers, PREPARED),
     stages: buildStages(grouping, buffers),
@@ -177,12 +186,12 @@ export class Buffers {
     grouping: Grouping,
     inPlace: ReadonlyMap<Node, Node>,
     variables: readonly Node[],
-    tileBytes: number,
+    tiles: TileOptions,
   ) {
     this.#grouping = grouping;
     this.#inPlace = inPlace;
     this.#findLocal();
-    this.tile = this.#chooseTile(tileBytes);
+    this.tile = this.#chooseTile(tiles);
     for (const variable of variables) this.of(variable);
   }
 
@@ -270,13 +279,14 @@ export class Buffers {
   }
 
   /** The most batch entries whose intermediates stay in fast memory. */
-  #chooseTile(tileBytes: number): number {
+  #chooseTile({ tileBytes = TILE_BYTES, threads = 1 }: TileOptions): number {
     const { batch } = this.#grouping.stages;
     let bytes = 0;
     for (const root of this.#local) {
       bytes += 4 * (this.#grouping.accesses.layout(root)[0] ?? 1);
     }
     const most = Math.max(1, Math.floor(tileBytes / Math.max(1, bytes)));
+    if (threads > 1) return shareBatch(batch, threads, most);
     if (most >= batch) return batch;
     // A divisor of the batch spares a last, smaller tile.
     for (let tile = most; tile > most / 2; tile--) {

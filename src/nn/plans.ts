@@ -59,7 +59,7 @@ export interface PredictPlans {
 /** How a model's plans are compiled, and who looks into them. */
 export type PlanOptions = Pick<
   CompileOptions,
-  "check" | "debug" | "deterministic" | "onDebug"
+  "check" | "cores" | "debug" | "deterministic" | "onDebug" | "threads"
 >;
 
 /** Compiles and keeps the plans of one model. */

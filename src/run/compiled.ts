@@ -2,20 +2,26 @@
  * The compiled executor: lowers a graph, places its buffers, emits a module
  * and runs its one exported step.
  */
-import { type Lifetime, planArena } from "../compile/arena.ts";
 import { buildKernels } from "../compile/build.ts";
 import type { Buffer, Lowered } from "../compile/kernel.ts";
-import { buffersOf } from "../compile/kernel_buffers.ts";
-import { isLeaf } from "../graph/leaves.ts";
+import type { ThreadPlan } from "../compile/threads/plan.ts";
+import { shareStep } from "../compile/threads/share.ts";
 import { type Node, reachable } from "../graph/node.ts";
 import { recordOf } from "../graph/ops.ts";
 import { emitModule } from "../wasm/emit_module.ts";
+import { emitThreads } from "../wasm/emit_threads.ts";
 import { detectFeatures } from "../wasm/features.ts";
 import { CheckedProgram } from "./check.ts";
 import { DebugReport } from "./debug_report.ts";
 import { explainTrap } from "./lookup_error.ts";
 import type { Memory } from "./memory.ts";
 import { Opened } from "./opened.ts";
+import {
+  placeAlone,
+  placeShared,
+  type Placing,
+  type SharedPlacing,
+} from "./placing.ts";
 import {
   type Binding,
   type Executor,
@@ -24,11 +30,10 @@ import {
   type ProgramOptions,
   type Update,
 } from "./program.ts";
+import { chooseThreads } from "./thread_choice.ts";
+import { type SharedProgram, spinsOf, ThreadError } from "./threads.ts";
 import { Truth } from "./truth.ts";
-import { memoryOf, type Variables } from "./variables.ts";
-
-/** Loads may touch this many bytes behind the last buffer. */
-const SLACK = 64;
+import { memoryOf, threadsOf, type Variables } from "./variables.ts";
 
 /** Options of {@linkcode CompiledProgram}. */
 export interface CompiledOptions extends ProgramOptions {
@@ -39,6 +44,15 @@ export interface CompiledOptions extends ProgramOptions {
    * the machine's caches hold. 262,144 by default.
    */
   tileBytes?: number;
+  /**
+   * How many threads share each step, the caller's included; `"auto"` takes as
+   * many as pay. 1, which starts none, by default, and wherever threads cannot
+   * share memory or wait: on the main thread of a web page. With `check`, or
+   * `debug` above 1, kernels run one by one, in one thread.
+   */
+  threads?: number | "auto";
+  /** The most threads that `"auto"` takes; the machine's cores by default. */
+  cores?: number;
   /**
    * Whether only instructions are used whose results are the same on every
    * machine: a multiplication and an addition instead of a fused one, slower
@@ -72,10 +86,20 @@ export class CompiledProgram implements Binding, Executor {
   readonly moduleBytes: number;
   /** What the module computes. */
   readonly lowered: Lowered;
-  readonly #addresses: readonly number[];
+  /** How many threads run a step. */
+  readonly threads: number;
+  readonly #options: CompiledOptions;
+  readonly #variables: Variables;
+  readonly #placing: Placing;
+  readonly #shared: { plan: ThreadPlan; placing: SharedPlacing } | undefined;
+  /** Wraps what the module exports where kernels are looked into. */
+  readonly #watch: ((opened: Opened) => Executor) | undefined;
   readonly #explain: (error: Error) => Error;
-  readonly #step: () => void;
-  readonly #prepare: () => void;
+  /** The memory that the module has been instantiated with. */
+  #bound: WebAssembly.Memory | undefined;
+  #exports: WebAssembly.Exports = {};
+  #step: () => void = () => {};
+  #prepare: () => void = () => {};
 
   constructor(
     outputs: Readonly<Record<string, Node>>,
@@ -89,28 +113,35 @@ export class CompiledProgram implements Binding, Executor {
       : undefined;
     const results = Object.values(outputs);
     declareVariables([...results, ...updates.flat()], variables);
+    this.#options = options;
+    this.#variables = variables;
     this.memory = memoryOf(variables);
     this.#explain = (error) =>
       explainTrap(outputs, updates, this, variables, error);
-    const hooks = report?.hooks() ?? {};
     const built = buildKernels(results, updates, {
       without,
       frozen,
-      ...(tileBytes === undefined ? {} : { tileBytes }),
-      ...hooks,
+      tileBytes,
+      threads: opensKernels(options)
+        ? 1
+        : chooseThreads(options.threads ?? 1, options.cores),
+      ...report?.hooks(),
     });
     this.lowered = built.lowered;
+    this.threads = built.threads;
     report?.lap("lower");
     // What is looked at after the step must not be overwritten by then.
     const reuse = debug < 5 && (options.reuse ?? true);
-    const arena = planArena(lifetimesOf(this.lowered), { reuse });
-    const base = this.memory.reserve(arena.size + SLACK);
-    this.arenaBytes = arena.size;
-    this.#addresses = this.lowered.buffers.map(({ id, variable }) =>
-      variable === undefined
-        ? base + arena.offsets[id]!
-        : variables.view(variable).byteOffset
-    );
+    if (this.threads > 1) {
+      // Before anything is placed: it moves the memory.
+      threadsOf(variables).start(this.threads);
+      const plan = shareStep(this.lowered, this.threads);
+      const placing = placeShared(this.lowered, plan, variables, reuse);
+      this.#shared = { plan, placing };
+    }
+    this.#placing = this.#shared?.placing ??
+      placeAlone(this.lowered, variables, reuse);
+    this.arenaBytes = this.#placing.arenaBytes;
     this.inputs = this.#locate(
       built.inputs.map((node) => [node.attrs.name, node]),
       this.lowered.inputs,
@@ -118,26 +149,52 @@ export class CompiledProgram implements Binding, Executor {
     this.outputs = this.#locate(Object.entries(outputs), this.lowered.outputs);
     this.#writeConstants();
     report?.lap("place");
-    const bytes = this.#emit(options);
-    this.moduleBytes = bytes.length;
+    if (report || options.check) {
+      const inner = (opened: Opened): Executor =>
+        options.check
+          ? new CheckedProgram(
+            opened,
+            new Truth(outputs, updates, this, variables),
+          )
+          : opened;
+      this.#watch = (opened) =>
+        report?.watch(opened, inner(opened)) ?? inner(opened);
+    }
+    this.moduleBytes = this.#bind(report);
+  }
+
+  /** Makes the module for the memory as it is now; its size in bytes. */
+  #bind(report?: DebugReport): number {
+    const bytes = this.#emit();
     report?.lap("emit");
-    const exports = this.#instantiate(bytes);
+    this.#exports = this.#instantiate(bytes);
+    this.#bound = this.memory.wasm;
     report?.lap("instantiate");
-    report?.describe(this.lowered, this.arenaBytes, bytes);
-    this.#step = exports.step as () => void;
-    this.#prepare = exports.prepare as () => void;
-    if (!options.check && !report) return;
-    const opened = new Opened(this.lowered, {
-      memory: this.memory,
-      addresses: this.#addresses,
-      exports,
-    });
-    const inner = options.check
-      ? new CheckedProgram(opened, new Truth(outputs, updates, this, variables))
-      : opened;
-    const executor = report?.watch(opened, inner) ?? inner;
-    this.#step = () => executor.step();
-    this.#prepare = () => executor.prepare();
+    report?.describe(
+      this.lowered,
+      this.arenaBytes,
+      bytes,
+      this.#shared?.plan,
+    );
+    this.#prepare = this.#exports.prepare as () => void;
+    if (this.#shared) {
+      const run = this.#exports.step0 as () => void;
+      const program: SharedProgram = { bytes, threads: this.threads, run };
+      const threads = threadsOf(this.#variables);
+      this.#step = () => threads.run(program);
+    } else this.#step = this.#exports.step as () => void;
+    if (this.#watch && !this.#shared) {
+      const executor = this.#watch(
+        new Opened(this.lowered, {
+          memory: this.memory,
+          addresses: this.#placing.addresses,
+          exports: this.#exports,
+        }),
+      );
+      this.#step = () => executor.step();
+      this.#prepare = () => executor.prepare();
+    }
+    return bytes.length;
   }
 
   #locate(
@@ -147,21 +204,25 @@ export class CompiledProgram implements Binding, Executor {
     return new Map(
       nodes.map(([name, node], at) => [
         name,
-        locationOf(node, this.#addresses[buffers[at]!.id]!),
+        locationOf(node, this.#placing.addresses[buffers[at]!.id]!),
       ]),
     );
   }
 
-  #emit(options: CompiledOptions): Uint8Array<ArrayBuffer> {
-    const { deterministic = false, check = false, debug = 0 } = options;
-    return emitModule(
-      this.lowered,
-      ({ id }) => this.#addresses[id]!,
-      {
-        relaxed: !deterministic && detectFeatures().relaxedSimd,
-        exportKernels: check || debug >= 2,
-      },
-    );
+  #emit(): Uint8Array<ArrayBuffer> {
+    const { deterministic = false } = this.#options;
+    const address = ({ id }: Buffer): number => this.#placing.addresses[id]!;
+    const options = {
+      relaxed: !deterministic && detectFeatures().relaxedSimd,
+      exportKernels: opensKernels(this.#options),
+      memory: this.memory.limits,
+    };
+    if (!this.#shared) return emitModule(this.lowered, address, options);
+    const { plan, placing: { block, sums } } = this.#shared;
+    const { meeting } = threadsOf(this.#variables);
+    const spins = spinsOf(this.threads);
+    const places = { address, block, sums, meeting };
+    return emitThreads(this.lowered, plan, places, { ...options, spins });
   }
 
   #instantiate(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
@@ -172,12 +233,19 @@ export class CompiledProgram implements Binding, Executor {
 
   /** Computes what frozen variables alone decide. */
   prepare(): void {
+    this.#rebind();
     this.#guard(this.#prepare);
   }
 
   /** Computes outputs and updates from the inputs in memory. */
   step(): void {
+    this.#rebind();
     this.#guard(this.#step);
+  }
+
+  /** Another plan may have moved the memory, to share it with threads. */
+  #rebind(): void {
+    if (this.#bound !== this.memory.wasm) this.#bind();
   }
 
   #guard(run: () => void): void {
@@ -185,7 +253,8 @@ export class CompiledProgram implements Binding, Executor {
       run();
     } catch (error) {
       // The module traps at an index outside its table.
-      throw error instanceof WebAssembly.RuntimeError
+      throw error instanceof WebAssembly.RuntimeError ||
+          error instanceof ThreadError
         ? this.#explain(error)
         : error;
     }
@@ -194,12 +263,17 @@ export class CompiledProgram implements Binding, Executor {
   #writeConstants(): void {
     for (const { node, id, size, dtype } of this.lowered.buffers) {
       if (node.op !== "constant" && node.op !== "iota") continue;
-      const address = this.#addresses[id]!;
+      const address = this.#placing.addresses[id]!;
       const data = this.memory.view(address, size, dtype, "float32");
       const out = { data, shape: node.shape };
       recordOf(node).evaluate!([], out, node.attrs as never);
     }
   }
+}
+
+/** Whether kernels are run one by one. */
+function opensKernels({ check = false, debug = 0 }: CompiledOptions): boolean {
+  return check || debug >= 2;
 }
 
 function declareVariables(
@@ -211,42 +285,4 @@ function declareVariables(
     const { name } = node.attrs;
     variables.declare(name, node.graph.initialValue(name), node.dtype);
   }
-}
-
-/** When each buffer is in use, counted in kernels; tiles share one span. */
-function lifetimesOf(lowered: Lowered): Lifetime[] {
-  const first = new Map<Buffer, number>();
-  const last = new Map<Buffer, number>();
-  const touch = (buffer: Buffer, at: number): void => {
-    first.set(buffer, Math.min(at, first.get(buffer) ?? at));
-    last.set(buffer, Math.max(at, last.get(buffer) ?? at));
-  };
-  // What is prepared stays, from step to step.
-  const fixed = new Set(lowered.prepare.kernels.flatMap(buffersOf));
-  let clock = 0;
-  for (const { kernels, clears, tiled } of lowered.stages) {
-    const start = clock;
-    const end = start + kernels.length - 1;
-    for (const buffer of clears) touch(buffer, start);
-    for (const buffer of kernels.flatMap(buffersOf)) {
-      if (!tiled || buffer.local) continue;
-      // What outlives a tile is in use through the whole loop.
-      touch(buffer, start);
-      touch(buffer, end);
-    }
-    for (const kernel of kernels) {
-      for (const buffer of buffersOf(kernel)) touch(buffer, clock);
-      clock++;
-    }
-  }
-  for (const { from } of lowered.copies) touch(from, clock);
-  const kept = new Set(lowered.outputs);
-  return lowered.buffers.map((buffer): Lifetime => {
-    const leaf = isLeaf(buffer.node.op) || fixed.has(buffer);
-    return {
-      size: buffer.variable === undefined ? 4 * buffer.size : 0,
-      first: leaf ? -1 : first.get(buffer) ?? 0,
-      last: leaf || kept.has(buffer) ? Infinity : last.get(buffer) ?? 0,
-    };
-  });
 }

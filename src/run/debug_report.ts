@@ -7,6 +7,8 @@ import { graphCost } from "../compile/cost.ts";
 import type { Lowered } from "../compile/kernel.ts";
 import { nameOf } from "../compile/kernel.ts";
 import { formatKernels } from "../compile/print_kernel.ts";
+import type { ThreadPlan } from "../compile/threads/plan.ts";
+import { timeOf } from "../compile/threads/tasks.ts";
 import type { Node } from "../graph/node.ts";
 import { formatGraph } from "../graph/print.ts";
 import { inspectModule } from "../wasm/inspect.ts";
@@ -84,6 +86,7 @@ export class DebugReport {
     lowered: Lowered,
     arenaBytes: number,
     module: Uint8Array,
+    plan?: ThreadPlan,
   ): void {
     const { prepare, stages, buffers, batch, tile } = lowered;
     const kernels = stages.reduce((sum, s) => sum + s.kernels.length, 0);
@@ -100,6 +103,7 @@ export class DebugReport {
       `tiles of ${tile} of a batch of ${batch}, ` +
       `${buffers.length} buffers (${local} hold one tile)`,
       `  arena ${arenaBytes} bytes${reuse}, module ${module.length} bytes`,
+      ...plan ? [formatThreads(plan, tile)] : [],
       `  times: ${this.#laps.join(", ")}`,
     ].join("\n"));
     if (this.#level < LEVEL.kernels) return;
@@ -139,6 +143,18 @@ export class DebugReport {
     const listing = roots.length === 0 ? "unchanged" : formatGraph(roots);
     this.#write(`graph ${title}${rules}\n${listing}`);
   }
+}
+
+/** How long every thread should work in each phase, before a barrier. */
+function formatThreads({ threads, phases }: ThreadPlan, tile: number): string {
+  const times = phases.map((phase) =>
+    phase.map((tasks) => {
+      const time = tasks.reduce((sum, task) => sum + timeOf(task, tile), 0);
+      return (time / 1000).toFixed(1);
+    }).join("+")
+  );
+  return `  ${threads} threads, ${phases.length} phases of about ` +
+    `${times.join(", ")} µs`;
 }
 
 function formatFunctions(module: Uint8Array): string {

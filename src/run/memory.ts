@@ -5,6 +5,7 @@
  */
 import { describe, type TypedArray } from "../array.ts";
 import type { DType } from "../graph/node.ts";
+import type { MemoryLimits } from "../wasm/assembler.ts";
 
 /** How wide a float32 node is kept. */
 export type Precision = "float32" | "float64";
@@ -20,6 +21,8 @@ export function checkPrecision(value: unknown, action: string): void {
 
 const PAGE = 65_536;
 const ALIGN = 16;
+/** All that 32-bit addresses reach, in pages: a shared memory must name its most. */
+const MOST_PAGES = 65_536;
 
 /** The width of an element in bytes. */
 export function widthOf(dtype: DType, precision: Precision): number {
@@ -37,15 +40,16 @@ export function feedType(
 
 /** A growing memory that is handed out from the bottom and never taken back. */
 export class Memory {
-  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  #memory = new WebAssembly.Memory({ initial: 1 });
   #used = 0;
+  #isShared = false;
 
   /** The bytes handed out so far. */
   get used(): number {
     return this.#used;
   }
 
-  /** The memory that modules import. */
+  /** The memory that modules import; another object once it is shared. */
   get wasm(): WebAssembly.Memory {
     return this.#memory;
   }
@@ -53,6 +57,38 @@ export class Memory {
   /** The bytes themselves; another object after each growth. */
   get buffer(): ArrayBuffer {
     return this.#memory.buffer as ArrayBuffer;
+  }
+
+  /** How modules must declare the memory that they import. */
+  get limits(): MemoryLimits {
+    return this.#isShared
+      ? { initial: 1, maximum: MOST_PAGES, shared: true }
+      : { initial: 1 };
+  }
+
+  /**
+   * Moves to a memory that threads can share, with the same contents at the
+   * same places. Modules must be instantiated anew.
+   *
+   * @throws {RangeError} If there is no such memory to be had.
+   */
+  share(): void {
+    if (this.#isShared) return;
+    const initial = this.buffer.byteLength / PAGE;
+    const limits = { initial, maximum: MOST_PAGES, shared: true };
+    let shared: WebAssembly.Memory;
+    try {
+      shared = new WebAssembly.Memory(limits);
+    } catch (cause) {
+      throw new RangeError(
+        `Cannot share ${this.#used} bytes between threads: wanted 4 GiB of ` +
+          `addresses`,
+        { cause },
+      );
+    }
+    new Uint8Array(shared.buffer).set(new Uint8Array(this.buffer));
+    this.#memory = shared;
+    this.#isShared = true;
   }
 
   /**

@@ -14,7 +14,7 @@ import {
 import type { Node } from "../graph/node.ts";
 import { formatType } from "../graph/print.ts";
 import { verify } from "../graph/verify.ts";
-import { checkInteger } from "../checks.ts";
+import { checkInteger, checkThreads } from "../checks.ts";
 import { type CompiledOptions, CompiledProgram } from "./compiled.ts";
 import { Interpreter } from "./interpreter.ts";
 import { checkPrecision, feedType, type Precision } from "./memory.ts";
@@ -75,6 +75,8 @@ export interface Plan<K extends string = string> {
   readonly variables: Variables;
   /** The size in bytes of inputs, constants, results and intermediates. */
   readonly arenaBytes: number;
+  /** How many threads share a step, the caller's included. */
+  readonly threads: number;
 
   /**
    * Feeds the inputs, computes, and applies the updates.
@@ -121,6 +123,7 @@ export interface Plan<K extends string = string> {
 class ProgramPlan<K extends string> implements Plan<K> {
   readonly variables: Variables;
   readonly arenaBytes: number;
+  readonly threads: number;
   readonly #program: Binding;
   readonly #executor: Executor;
   readonly #views = new Map<Location, TypedArray>();
@@ -130,6 +133,7 @@ class ProgramPlan<K extends string> implements Plan<K> {
     this.#executor = executor;
     this.variables = variables;
     this.arenaBytes = program.arenaBytes;
+    this.threads = program.threads;
   }
 
   run(feeds: Feeds = {}): Record<K, NDArray> {
@@ -218,8 +222,8 @@ class ProgramPlan<K extends string> implements Plan<K> {
  * update's target is no variable, is updated twice or has another type than
  * its new value, shared variables differ from those of the graph, or an
  * option is none.
- * @throws {RangeError} If `debug` is not from 0 to 5, or `without` names a pass
- * that does not exist.
+ * @throws {RangeError} If `debug` is not from 0 to 5, `threads` or `cores` is
+ * below 1, or `without` names a pass that does not exist.
  *
  * @example A counter
  * ```ts
@@ -271,6 +275,8 @@ function checkOptions(options: CompileOptions): void {
     );
   }
   checkInteger(debug, "debug", 0, 5);
+  checkThreads(options.threads);
+  if (options.cores !== undefined) checkInteger(options.cores, "cores", 1);
   if (onDebug !== undefined && typeof onDebug !== "function") {
     throw new TypeError(
       `Cannot use onDebug = ${describe(onDebug)}: wanted a function`,
@@ -289,6 +295,7 @@ function usesInterpreter(
   { precision }: Variables,
 ): boolean {
   const { executor, poison = false, check = false, debug = 0 } = options;
+  const { threads = 1 } = options;
   const interprets = poison || precision === "float64";
   if (executor === "compiled" && interprets) {
     throw new TypeError(
@@ -301,6 +308,12 @@ function usesInterpreter(
   if (used && (check || debug > 0)) {
     throw new TypeError(
       `Cannot ${check ? "check" : "debug"} the interpreter: ` +
+        `wanted the executor "compiled", in float32`,
+    );
+  }
+  if (used && threads !== 1) {
+    throw new TypeError(
+      `Cannot share the interpreter among threads: ` +
         `wanted the executor "compiled", in float32`,
     );
   }

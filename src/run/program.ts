@@ -46,6 +46,8 @@ export interface Binding {
   readonly outputs: ReadonlyMap<string, Location>;
   /** The size of the arena in bytes. */
   readonly arenaBytes: number;
+  /** How many threads run a step. */
+  readonly threads: number;
 }
 
 /** All that the interpreter needs to know. */
@@ -148,6 +150,7 @@ export function buildProgram(
     ),
     outputs: outputLocations,
     arenaBytes: placed.arenaBytes,
+    threads: 1,
   };
 }
 

@@ -20,6 +20,7 @@ import {
   type Precision,
   widthOf,
 } from "./memory.ts";
+import { Threads } from "./threads.ts";
 
 interface Entry {
   readonly offset: number;
@@ -34,6 +35,12 @@ export interface VariablesOptions {
 }
 
 let memoryFrom: (variables: Variables) => Memory;
+let threadsFrom: (variables: Variables) => Threads;
+
+/** Ends the threads of variables that nobody has any more. */
+const ABANDONED = new FinalizationRegistry<Threads>((threads) =>
+  threads.close()
+);
 
 /**
  * Where the values of variables, and the arenas of the plans that share them,
@@ -41,6 +48,11 @@ let memoryFrom: (variables: Variables) => Memory;
  */
 export function memoryOf(variables: Variables): Memory {
   return memoryFrom(variables);
+}
+
+/** The threads of the plans that share variables, made when first asked for. */
+export function threadsOf(variables: Variables): Threads {
+  return threadsFrom(variables);
 }
 
 /**
@@ -67,12 +79,14 @@ export function memoryOf(variables: Variables): Memory {
 export class Variables {
   static {
     memoryFrom = (variables) => variables.#memory;
+    threadsFrom = (variables) => variables.#threads ??= variables.#share();
   }
 
   /** How wide float32 variables are kept. */
   readonly precision: Precision;
   readonly #memory = new Memory();
   readonly #entries = new Map<string, Entry>();
+  #threads: Threads | undefined;
 
   /**
    * Makes an empty store.
@@ -165,6 +179,26 @@ export class Variables {
           formatShape(shape),
       );
     }
+  }
+
+  /**
+   * Ends the threads of the plans that share the variables, if there are any.
+   * There is no need to: they sleep while there is nothing to do, and keep no
+   * program from ending. A plan that needs them starts them again.
+   */
+  close(): void {
+    this.#threads?.close();
+  }
+
+  /** The same as {@linkcode close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #share(): Threads {
+    const threads = new Threads(this.#memory);
+    ABANDONED.register(this, threads);
+    return threads;
   }
 
   #find(name: string): Entry {

@@ -3,18 +3,11 @@
  * that runs the stages in order. What frozen variables alone decide is another
  * export, `prepare`.
  */
-import type {
-  Buffer,
-  Kernel,
-  Lowered,
-  StageKernels,
-} from "../compile/kernel.ts";
+import type { Buffer, Lowered, StageKernels } from "../compile/kernel.ts";
 import { type FunctionBuilder, ModuleBuilder } from "./assembler.ts";
-import type { FunctionRef, Local } from "./assembler.ts";
-import { emitLoop } from "./emit_loop.ts";
-import { emitProductCall, ProductFunctions } from "./emit_product.ts";
+import type { FunctionRef, Local, MemoryLimits } from "./assembler.ts";
+import { KernelFunctions, type KernelOptions } from "./kernel_functions.ts";
 import { emitClears } from "./pointers.ts";
-import type { VectorOptions } from "./vector_emitter.ts";
 
 /** A stage's functions: for whole tiles, and for a last smaller one. */
 interface StageFunctions {
@@ -24,9 +17,9 @@ interface StageFunctions {
 }
 
 /** How a module is emitted. */
-export interface ModuleOptions extends VectorOptions {
-  /** Whether every kernel is exported as well, to be timed or run alone. */
-  readonly exportKernels?: boolean;
+export interface ModuleOptions extends KernelOptions {
+  /** What memory it imports; by default one that is not shared. */
+  readonly memory?: MemoryLimits;
 }
 
 /** Emits the module of a lowered graph. */
@@ -36,28 +29,17 @@ export function emitModule(
   options: ModuleOptions,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
-  module.importMemory("weft", "memory", { initial: 1 });
+  module.importMemory("weft", "memory", options.memory ?? { initial: 1 });
   const { batch, tile } = lowered;
   const rest = batch % tile;
-  const products = new ProductFunctions(module, options);
-  let count = 0;
-  const emit = (kernel: Kernel, tile: number): FunctionRef => {
-    const name = options.exportKernels ? `kernel${count++}` : false;
-    const shape = kernel.kind === "product"
-      ? products.of(kernel, tile)
-      : undefined;
-    const signature = { params: ["i32"], export: name } as const;
-    return module.addFunction(kernel.name, signature, (f, first) => {
-      const place = { address, tile, first };
-      if (kernel.kind === "loop") emitLoop(f, kernel, place, options);
-      else emitProductCall(f, kernel, shape!, place);
-    });
-  };
+  const kernels = new KernelFunctions(module, address, options);
   const functionsOf = (stage: StageKernels): StageFunctions => ({
     stage,
-    whole: stage.kernels.map((kernel) => emit(kernel, stage.tiled ? tile : 1)),
+    whole: stage.kernels.map((kernel) =>
+      kernels.emit(kernel, stage.tiled ? tile : 1)
+    ),
     rest: stage.tiled && rest > 0
-      ? stage.kernels.map((kernel) => emit(kernel, rest))
+      ? stage.kernels.map((kernel) => kernels.emit(kernel, rest))
       : [],
   });
   const prepare = functionsOf(lowered.prepare);

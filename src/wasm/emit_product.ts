@@ -15,7 +15,7 @@ import type {
   Local,
   ModuleBuilder,
 } from "./assembler.ts";
-import { emitClears, type Place } from "./pointers.ts";
+import { emitClears, emitOwn, type Place } from "./pointers.ts";
 import { emitProduct, type ProductShape } from "./product.ts";
 import { emitTransposition } from "./transposition.ts";
 import { VectorEmitter, type VectorOptions } from "./vector_emitter.ts";
@@ -76,6 +76,7 @@ export function emitProductCall(
     pushStart(f, kernel[side], kernel.tiledLoop >= 0, place);
   }
   f.i32Const(kernel.scratch ? place.address(kernel.scratch) : 0);
+  if (kernel.scratch) emitOwn(f, kernel.scratch, place);
   f.call(shape);
 }
 
@@ -172,13 +173,14 @@ function pushStart(
   f: FunctionBuilder,
   operand: Operand,
   tiled: boolean,
-  { address, first }: Place,
+  place: Place,
 ): void {
-  const base = address(operand.buffer) + 4 * operand.offset;
-  if (!tiled || !first || operand.tileStride === 0) return f.i32Const(base);
+  const { address, first } = place;
+  f.i32Const(address(operand.buffer) + 4 * operand.offset);
+  emitOwn(f, operand.buffer, place);
+  if (!tiled || !first || operand.tileStride === 0) return;
   f.localGet(first);
   f.i32Const(4 * operand.tileStride);
   f.emit("i32.mul");
-  f.i32Const(base);
   f.emit("i32.add");
 }

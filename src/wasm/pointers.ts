@@ -13,6 +13,27 @@ export interface Place {
   readonly tile: number;
   /** The first batch entry of the tile; there in loops over tiles alone. */
   readonly first?: Local<"i32">;
+  /** What the thread that runs the kernel has for itself, if several do. */
+  readonly own?: OwnPlace;
+}
+
+/** Buffers of which every thread has one. */
+export interface OwnPlace {
+  /** The bytes from the buffers of thread 0 to the running thread's. */
+  readonly offset: Local<"i32">;
+  /** Which buffers they are. */
+  readonly buffers: ReadonlySet<Buffer>;
+}
+
+/** Adds to the address on the stack what a thread's own buffer is away. */
+export function emitOwn(
+  f: FunctionBuilder,
+  buffer: Buffer,
+  { own }: Pick<Place, "own">,
+): void {
+  if (!own?.buffers.has(buffer)) return;
+  f.localGet(own.offset);
+  f.emit("i32.add");
 }
 
 /** An address: a local plus a constant. */
@@ -28,17 +49,20 @@ interface Pointer {
   /** Bytes for one element along the row. */
   readonly rowStep: number;
   readonly tileStride: number;
+  /** Whether it points at what the running thread has for itself. */
+  readonly isOwn: boolean;
 }
 
 /** Sets buffers to 0. */
 export function emitClears(
   f: FunctionBuilder,
   clears: readonly Buffer[],
-  { address }: Pick<Place, "address">,
+  place: Pick<Place, "address" | "own">,
 ): void {
   for (const buffer of clears) {
     if (buffer.size === 0) continue;
-    f.i32Const(address(buffer));
+    f.i32Const(place.address(buffer));
+    emitOwn(f, buffer, place);
     f.i32Const(0);
     f.i32Const(4 * buffer.size);
     f.bulk("memory.fill");
@@ -72,13 +96,18 @@ export class Pointers {
       this.#pointerOf(view);
       if (view.lookup) this.#pointerOf(view.lookup.index);
     }
-    for (const { local, tileStride } of this.#pointers.values()) {
-      const { first } = this.#place;
+    for (const { local, tileStride, isOwn } of this.#pointers.values()) {
+      const { first, own } = this.#place;
       if (first && tileStride !== 0) {
         f.localGet(first);
         f.i32Const(tileStride);
         f.emit("i32.mul");
-      } else f.i32Const(0);
+        if (isOwn) {
+          f.localGet(own!.offset);
+          f.emit("i32.add");
+        }
+      } else if (isOwn) f.localGet(own!.offset);
+      else f.i32Const(0);
       f.localSet(local);
     }
   }
@@ -120,7 +149,7 @@ export class Pointers {
   enterRow(): void {
     for (const view of this.#views) {
       if (!view.lookup || view.lookup.index.strides.at(-1) !== 0) continue;
-      const key = rowKey(view);
+      const key = this.#rowKey(view);
       if (this.#rows.has(key)) continue;
       const { lookup } = view;
       const f = this.#f;
@@ -205,7 +234,7 @@ export class Pointers {
 
   #addressOf(view: View): Address {
     const base = this.#place.address(view.buffer) + 4 * view.offset;
-    const row = view.lookup && this.#rows.get(rowKey(view));
+    const row = view.lookup && this.#rows.get(this.#rowKey(view));
     return { local: row ?? this.#pointerOf(view).local, offset: base };
   }
 
@@ -213,22 +242,27 @@ export class Pointers {
     const steps = view.strides.slice(0, -1).map((stride) => 4 * stride);
     const rowStep = 4 * view.strides.at(-1)!;
     const tileStride = this.#place.first ? 4 * view.tileStride : 0;
-    const key = `${steps} ${tileStride}`;
+    const isOwn = this.#isOwn(view);
+    const key = `${steps} ${tileStride} ${isOwn}`;
     const known = this.#pointers.get(key);
     if (known) return { ...known, rowStep };
     const local = this.#f.local("i32");
-    const pointer = { local, steps, rowStep, tileStride };
+    const pointer = { local, steps, rowStep, tileStride, isOwn };
     this.#pointers.set(key, pointer);
     return pointer;
+  }
+
+  #isOwn({ buffer }: View): boolean {
+    return this.#place.own?.buffers.has(buffer) ?? false;
+  }
+
+  #rowKey(view: View): string {
+    const { index, stride } = view.lookup!;
+    return `${view.strides.slice(0, -1)} ${view.tileStride} ${stride} ` +
+      `${this.#isOwn(view)} ${viewKey(index)}`;
   }
 }
 
 function viewKey(view: View): string {
   return `${view.buffer.id} ${view.offset} ${view.strides}`;
-}
-
-function rowKey(view: View): string {
-  const { index, stride } = view.lookup!;
-  return `${view.strides.slice(0, -1)} ${view.tileStride} ${stride} ` +
-    viewKey(index);
 }

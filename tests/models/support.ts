@@ -14,6 +14,7 @@ import {
   Random,
   type Update,
 } from "../../mod.ts";
+import { backwards, forwards, PhaseProgram } from "../compile/phases.ts";
 
 /** What is computed in each step, and what is updated. */
 export interface Step {
@@ -106,7 +107,10 @@ export interface SameOptions {
   readonly later?: number;
 }
 
-/** Runs steps on compiled plan and interpreter, and compares all there is. */
+/**
+ * Runs steps on compiled plan, on one that three threads share, and on the
+ * interpreter, and compares all there is.
+ */
 export function assertSameSteps(
   { outputs, updates }: Step,
   feeds: Feeds | ((step: number) => Feeds),
@@ -115,24 +119,26 @@ export function assertSameSteps(
 ): void {
   const { steps = 3, tolerance = 1e-4, later = 2e-3 } = options;
   const plan = compile({ outputs, updates });
+  const shared = new PhaseProgram({ outputs, updates, threads: 3 });
   const truth = compile({ outputs, updates, executor: "interpreter" });
   for (let step = 0; step < steps; step++) {
     const fed = typeof feeds === "function" ? feeds(step) : feeds;
-    const got = plan.run(fed);
+    const order = step % 2 === 0 ? backwards : forwards;
+    const results = [plan.run(fed), shared.run(fed, order)];
     const want = truth.run(fed);
     for (const key of Object.keys(outputs)) {
       const within = step === 0 ? tolerance : later;
-      assertNear(
-        got[key]!,
-        want[key]!,
-        within,
-        `${name}: ${key}, step ${step}`,
-      );
+      const where = `${name}: ${key}, step ${step}`;
+      for (const got of results) {
+        assertNear(got[key]!, want[key]!, within, where);
+      }
     }
   }
   for (const key of truth.variables.names()) {
     const want = truth.variables.get(key);
-    assertNear(plan.variables.get(key), want, later, `${name}: ${key}`);
+    for (const { variables } of [plan, shared]) {
+      assertNear(variables.get(key), want, later, `${name}: ${key}`);
+    }
   }
 }
 
