@@ -74,7 +74,7 @@ ${
       return upright
         ? markup`<text class="token" x="${x}" y="${
           bottom + 16
-        }" text-anchor="middle">${token}</text>`
+        }" text-anchor="middle">${shorten(token)}</text>`
         : markup`<text class="token" transform="translate(${x + 4} ${
           bottom + 8
         }) rotate(-90)" text-anchor="end">${
@@ -115,7 +115,9 @@ function labelWidth(tokens: readonly string[]): number {
   return Math.ceil(CHARACTER * Math.max(1, ...longest));
 }
 
+/** What fits, and shows: white space is a token where texts are characters. */
 function shorten(token: string): string {
+  if (/^\s+$/.test(token)) return "␣";
   const characters = [...token];
   return characters.length <= LABEL
     ? token

@@ -347,3 +347,9 @@ Deno.test("a sample has the names of its tokens and no padding", () => {
     attention: [[0.25, 0.75], [1, 0]],
   });
 });
+
+Deno.test("white space that is a token can be seen", () => {
+  const spaced = { ...RIGHT, source: ["a", " "], prediction: [" ", "b"] };
+  const text = renderReport(RESULTS, { ...SAMPLES, samples: [spaced] });
+  assertEquals(text.match(/>␣</g)?.length, 2);
+});
