@@ -34,22 +34,29 @@ import { main } from "./src/main.ts";
 // The runner.
 export { main };
 export { AttentionRunner } from "./src/runner/runner.ts";
-export type { RunOptions } from "./src/runner/experiment.ts";
+export type { RunOptions } from "./src/runner/run_options.ts";
 export {
   type BrokenPolicy,
   type Config,
   ConfigError,
   type ConfigProblem,
+  type ConstantConfig,
   type DataConfig,
   type DataSource,
   DEFAULT_CONFIG,
   type Distributed,
   type LoggingConfig,
   type LogLevel,
+  type MetricName,
   type ModelConfig,
   type OutputConfig,
   type PartialConfig,
+  type PartialValue,
+  type PlateauConfig,
+  type ScheduleConfig,
   type TrainingConfig,
+  type WarmupCosineConfig,
+  type WatchConfig,
 } from "./src/runner/config_types.ts";
 export type { DataResults } from "./src/runner/dataset.ts";
 export type {

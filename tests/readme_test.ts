@@ -6,6 +6,7 @@ import {
   assertGreaterOrEqual,
   assertMatch,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import * as weft from "../mod.ts";
 import type { CopyTaskOptions } from "../src/data/copy_task.ts";
@@ -16,11 +17,12 @@ import type {
 } from "../src/nn/model.ts";
 import { PARAMETER_NAMES, type SpecialTokens } from "../src/nn/seq2seq.ts";
 import { COMMANDS, HELP } from "../src/runner/command_line.ts";
-import { resolveConfig } from "../src/runner/config.ts";
+import { parseConfig, resolveConfig } from "../src/runner/config.ts";
 import {
   ConfigError,
   DEFAULT_CONFIG,
   type PartialConfig,
+  type TrainingConfig,
 } from "../src/runner/config_types.ts";
 import type { Results } from "../src/runner/results.ts";
 import { AttentionRunner } from "../src/runner/runner.ts";
@@ -217,7 +219,7 @@ testWith(
     for (const [name, , , allowed] of rows) {
       const [section, key] = namesOf(name!)[0]!.split(".");
       try {
-        resolveConfig({ [section!]: { [key!]: {} } } as PartialConfig);
+        resolveConfig({ [section!]: { [key!]: [] } } as PartialConfig);
         assert(false, `${name} may be anything`);
       } catch (error) {
         assert(error instanceof ConfigError, String(error));
@@ -227,10 +229,65 @@ testWith(
   },
 );
 
+/** The mapping within `training` that the table calls by a name. */
+function mappingOf(name: string): TrainingConfig {
+  const mapping = name === "early_stopping"
+    ? { early_stopping: {} }
+    : { schedule: { type: name } };
+  const training = { ...mapping, validation_fraction: 0.5 };
+  return resolveConfig({ training } as PartialConfig).training;
+}
+
+testWith(
+  ["read"],
+  "the README lists every key of the mappings within training",
+  () => {
+    const rows = tableOf("Training").map(([key, ...cells]) => {
+      const [name, inner] = namesOf(key!)[0]!.split(".");
+      return [name!, inner!, ...cells] as const;
+    });
+    const wanted = ["early_stopping", "warmup_cosine", "plateau"].flatMap(
+      (name) => {
+        const { early_stopping, schedule } = mappingOf(name);
+        const { type: _, ...keys } = {
+          type: null,
+          ...early_stopping ?? schedule,
+        };
+        return Object.entries(keys)
+          .map(([key, value]) => [name, key, String(value)]);
+      },
+    );
+    assertEquals(rows.map(([name, key, value]) => [name, key, value]), wanted);
+    for (const [name, key, , allowed] of rows) {
+      const training = name === "early_stopping"
+        ? { early_stopping: { [key]: [] } }
+        : { schedule: { type: name, [key]: [] } };
+      const error = assertThrows(
+        () => resolveConfig({ training } as unknown as PartialConfig),
+        ConfigError,
+      );
+      const found = error.problems.find(({ path }) => path.endsWith(key));
+      assertEquals(found?.wanted, allowed, key);
+    }
+  },
+);
+
+testWith(["read"], "the configurations of the README can be used", () => {
+  const blocks = blocksOf("yaml");
+  assertEquals(blocks.length, 1);
+  const { training } = parseConfig(blocks[0]!);
+  assertEquals(training.schedule?.type, "warmup_cosine");
+});
+
 testWith(["read"], "the README lists every key of the results", async () => {
   const runner = new AttentionRunner({
-    data: { n_samples: 2, n_test: 2, src_length: 2, tgt_length: 2 },
-    training: { epochs: 1, verbose: false },
+    data: { n_samples: 4, n_test: 2, src_length: 2, tgt_length: 2 },
+    training: {
+      epochs: 1,
+      validation_fraction: 0.5,
+      early_stopping: { metric: "validation_sequence_accuracy" },
+      verbose: false,
+    },
     logging: { level: "silent" },
   });
   const { config, ...rest } = await runner.run();
@@ -247,7 +304,17 @@ type Named =
   | keyof Evaluation
   | keyof Pick<
     TrainOptions,
-    "epochs" | "learningRate" | "batchSize" | "verbose" | "threads"
+    | "epochs"
+    | "learningRate"
+    | "batchSize"
+    | "schedule"
+    | "weightDecay"
+    | "clipNorm"
+    | "labelSmoothing"
+    | "validationFraction"
+    | "earlyStopping"
+    | "verbose"
+    | "threads"
   >;
 
 testWith(
@@ -268,6 +335,12 @@ testWith(
       epochs: true,
       learningRate: true,
       batchSize: true,
+      schedule: true,
+      weightDecay: true,
+      clipNorm: true,
+      labelSmoothing: true,
+      validationFraction: true,
+      earlyStopping: true,
       verbose: true,
       threads: true,
       loss: true,

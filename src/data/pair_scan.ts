@@ -39,6 +39,10 @@ export interface ScanOptions {
   readonly testFraction: number;
   /** Decides which ones. */
   readonly seed: number;
+  /** The share of the other sources that are held out; 0 by default. */
+  readonly validationFraction?: number;
+  /** Decides which ones, on its own; 0 by default. */
+  readonly validationSeed?: number;
   /** What a token is. */
   readonly kind: TokenKind;
   /** The most tokens of a source, and of a target without its end. */
@@ -90,6 +94,8 @@ export interface ScannedPart {
 export interface PairScan {
   /** What to train on. */
   readonly train: ScannedPart;
+  /** What is held out to measure the training; it may have no row. */
+  readonly validation: ScannedPart;
   /** What to test on. */
   readonly test: ScannedPart;
   /** The most tokens that a pair has, when cut, an end not counted. */
@@ -110,25 +116,42 @@ export interface PairScan {
  * @throws {FileError} If a file cannot be read, or is no regular file.
  */
 export async function scanPairs(options: ScanOptions): Promise<PairScan> {
-  const { path, testPath, testFraction, seed, kind } = options;
+  const { path, testPath } = options;
   const scan = new Scan(options);
-  const [train, test] = [new Part(options), new Part(options)];
-  const isForTest = ({ source }: PairTokens): boolean =>
-    hashText(joinTokens(kind, source), seed) < testFraction;
-  if (testPath === null) {
-    await scan.read(path, [train, test], (pair) => isForTest(pair) ? 1 : 0);
-  } else {
-    await scan.read(path, [train], () => 0);
-    await scan.read(testPath, [test], () => 0);
-  }
+  const make = () => new Part(options);
+  const [train, validation, test] = [make(), make(), make()];
+  const parts = testPath === null
+    ? [train, validation, test]
+    : [train, validation];
+  await scan.read(path, parts, splitter(options));
+  if (testPath !== null) await scan.read(testPath, [test], () => 0);
   const { longest, broken, tooLong } = scan;
   return {
     train: train.scanned(),
+    validation: validation.scanned(),
     test: test.scanned(),
     longest,
     broken,
     tooLong,
     fingerprint: scan.fingerprint(),
+  };
+}
+
+/**
+ * Sends pairs to training (0), validation (1) or test (2): by their source, so
+ * that equal sources stay together.
+ */
+function splitter(options: ScanOptions): (pair: PairTokens) => number {
+  const { testPath, testFraction, seed, kind } = options;
+  const { validationFraction = 0, validationSeed = 0 } = options;
+  const isBelow = (text: string, seed: number, fraction: number) =>
+    fraction > 0 && hashText(text, seed) < fraction;
+  const forTest = testPath === null ? testFraction : 0;
+  if (forTest === 0 && validationFraction === 0) return () => 0;
+  return ({ source }) => {
+    const text = joinTokens(kind, source);
+    if (isBelow(text, seed, forTest)) return 2;
+    return isBelow(text, validationSeed, validationFraction) ? 1 : 0;
   };
 }
 

@@ -206,6 +206,8 @@ export class DivergenceError extends Error {
   readonly epoch: number;
   /** The loss that was found. */
   readonly loss: number;
+  /** Whose loss it is: that of the step, or of the validation after it. */
+  readonly of: "step" | "validation";
 
   /**
    * Describes what went wrong.
@@ -213,7 +215,7 @@ export class DivergenceError extends Error {
    * @param step The last step taken.
    * @param epoch Its epoch.
    * @param loss The loss that was found.
-   * @param of Whose loss it is: that of the step, or of the validation after it.
+   * @param of Whose loss it is.
    */
   constructor(
     step: number,
@@ -229,5 +231,6 @@ export class DivergenceError extends Error {
     this.step = step;
     this.epoch = epoch;
     this.loss = loss;
+    this.of = of;
   }
 }

@@ -94,23 +94,23 @@ function notices({ nonfinite }: Results): Content {
   return markup`<p class="status bad">Not finite: ${nonfinite.join(", ")}</p>`;
 }
 
-function curves({ train }: Results): Content {
+function curves(results: Results): Content {
+  const { train } = results;
   const { history } = train;
   if (history.loss.length === 0) {
     return markup`<h2>Learning curves</h2>
 <p class="quiet">The run ended before its first step.</p>`;
   }
-  const best: number | undefined = undefined;
-  const mark = best === undefined
+  const mark = train.best_epoch === undefined
     ? {}
-    : { mark: { epoch: best, name: "best weights" } };
+    : { mark: { epoch: train.best_epoch, name: "best weights" } };
   return markup`<h2>Learning curves</h2>
 <div class="charts">
 <figure class="card"><h3>Loss</h3>${
     lineChart({
       title: "Loss by epoch",
       unit: "loss (nats a token)",
-      series: seriesOf(history.loss, undefined),
+      series: seriesOf(history.loss, history.validation_loss),
       format: compact,
       ...mark,
     })
@@ -118,14 +118,27 @@ function curves({ train }: Results): Content {
 <figure class="card"><h3>Accuracy</h3>${
     lineChart({
       title: "Accuracy by epoch",
-      unit: "accuracy (share of tokens)",
-      series: seriesOf(history.accuracy, undefined),
+      unit: "accuracy (of tokens)",
+      series: seriesOf(history.accuracy, history.validation_accuracy),
       top: 1,
       format: (value) => `${compact(100 * value)} %`,
       ...mark,
     })
   }</figure>
-</div>`;
+</div>
+${remarks(results)}`;
+}
+
+/** What the curves do not say by themselves. */
+function remarks({ train, config }: Results): Content {
+  const { label_smoothing, early_stopping } = config.training;
+  const metric = (early_stopping?.metric ?? "").replaceAll("_", " ");
+  const best = train.best_epoch !== undefined &&
+    markup`The model has the weights of epoch ${train.best_epoch}, the dashed line: the
+best by ${metric}. `;
+  const smoothed = label_smoothing > 0 &&
+    markup`The training loss is that of smoothed targets. `;
+  return (best || smoothed) && markup`<p class="quiet">${best}${smoothed}</p>`;
 }
 
 function seriesOf(

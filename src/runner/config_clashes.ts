@@ -12,6 +12,7 @@ import {
 } from "./config_types.ts";
 import { describeFound, isMapping, valueAt } from "./mappings.ts";
 import { findExcess, sizesOf } from "./memory_limit.ts";
+import { findTrainingClashes } from "./training_clashes.ts";
 
 /**
  * Finds impossible combinations.
@@ -51,6 +52,7 @@ export function findClashes(
       }
     }
   }
+  clashes.push(...findTrainingClashes(value, config, isSound));
   if (isSound("output") && config.output.report && config.output.dir === null) {
     clashes.push({
       path: "output.report",

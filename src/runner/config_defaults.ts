@@ -7,6 +7,7 @@ import {
   type PartialConfig,
 } from "./config_types.ts";
 import { mapValues } from "./mappings.ts";
+import { completeTraining } from "./training_defaults.ts";
 
 /** What a file decides by itself unless it is told. */
 const FILE_DEFAULTS: PartialConfig = {
@@ -22,9 +23,10 @@ const FILE_DEFAULTS: PartialConfig = {
  */
 export function withDefaults(partial: PartialConfig): Config {
   const others = partial.data?.source === "file" ? FILE_DEFAULTS : {};
-  return mapValues(DEFAULT_CONFIG, (defaults, section) => {
+  const config = mapValues(DEFAULT_CONFIG, (defaults, section) => {
     const given: Record<string, unknown> = { ...partial[section] };
     const own: Record<string, unknown> = { ...defaults, ...others[section] };
     return mapValues(own, (value, key) => given[key] ?? value);
   }) as unknown as Config;
+  return { ...config, training: completeTraining(config.training) };
 }

@@ -9,6 +9,13 @@ import { findClashes } from "./config_clashes.ts";
 import type { Config, ConfigProblem } from "./config_types.ts";
 import { describeFound, isMapping, mapValues, valueAt } from "./mappings.ts";
 import { suggest } from "./suggest.ts";
+import {
+  EARLY_STOPPING,
+  EARLY_STOPPING_FIELDS,
+  SCHEDULE,
+  SCHEDULE_FIELDS,
+  SCHEDULE_TYPE,
+} from "./training_fields.ts";
 
 /** Beyond this no run will come. */
 const MAX_STEPS = 1_000_000_000;
@@ -18,6 +25,8 @@ type Fields = {
     readonly [Key in keyof Config[Section]]: z.ZodType<Config[Section][Key]>;
   };
 };
+
+const POSITIVE = "a positive number in the range of float32";
 
 /** Descriptions complete the sentence "wanted ...". */
 const FIELDS: Fields = {
@@ -50,10 +59,16 @@ const FIELDS: Fields = {
   },
   training: {
     epochs: size(1_000_000),
-    learning_rate: z.number().positive().refine(isPositiveFloat32).describe(
-      "a positive number in the range of float32",
-    ),
+    learning_rate: positive().describe(POSITIVE),
+    schedule: SCHEDULE,
     batch_size: size(1_000_000),
+    weight_decay: z.number().min(0).refine(isFloat32).describe(
+      "a number from 0 in the range of float32",
+    ),
+    clip_norm: positive().nullable().describe(`${POSITIVE}, or null for none`),
+    label_smoothing: share(),
+    validation_fraction: share(),
+    early_stopping: EARLY_STOPPING,
     verbose: z.boolean().describe("true or false"),
     threads: z.literal(1).describe("1, the only number of threads supported"),
     distributed: oneOf("auto", "none", "mpi"),
@@ -133,14 +148,12 @@ function unknownKey(
   key: string,
 ): ConfigProblem {
   const path = [...section, key];
-  const fields: object = section.length === 0
-    ? FIELDS
-    : FIELDS[section[0] as keyof Config];
+  const fields = fieldsAt(root, section);
   const near = suggest(key, Object.keys(fields));
-  const elsewhere = Object.entries(FIELDS)
-    .filter(([, others]) => Object.hasOwn(others, key))
-    .map(([name]) => `${name}.${key}`);
-  const suggestion = elsewhere[0] ?? near;
+  const elsewhere = allPaths().find((other) =>
+    other.endsWith(`.${key}`) && other !== path.join(".")
+  );
+  const suggestion = elsewhere ?? near;
   return {
     path: path.join("."),
     found: `an unknown key (its value is ${
@@ -164,7 +177,7 @@ function wrongValue(
       wanted: `a mapping of ${listKeys(FIELDS[section])}`,
     };
   }
-  const field = valueAt(FIELDS, path) as z.ZodType;
+  const field = fieldsAt(root, path.slice(0, -1))[path.at(-1)!]!;
   const suggestion = field instanceof z.ZodEnum && typeof found === "string"
     ? suggest(found, field.options.map(String))
     : undefined;
@@ -176,6 +189,36 @@ function wrongValue(
   };
 }
 
+type Keys = Readonly<Record<string, z.ZodType>>;
+
+/** The keys that there may be in a mapping of the configuration. */
+function fieldsAt(
+  root: Record<string, unknown>,
+  path: readonly string[],
+): Keys {
+  const [section, key] = path;
+  if (section === undefined) return FIELDS as unknown as Keys;
+  if (key === "early_stopping") return EARLY_STOPPING_FIELDS;
+  if (key !== "schedule") return FIELDS[section as keyof Config];
+  const type = String(valueAt(root, [...path, "type"]));
+  const others: Keys = Object.hasOwn(SCHEDULE_FIELDS, type)
+    ? SCHEDULE_FIELDS[type as keyof typeof SCHEDULE_FIELDS]
+    : {};
+  return { type: SCHEDULE_TYPE, ...others };
+}
+
+/** The paths of all keys, sections aside. */
+function allPaths(): string[] {
+  const schedule = Object.assign({}, ...Object.values(SCHEDULE_FIELDS));
+  return Object.entries<object>({
+    ...FIELDS,
+    "training.early_stopping": EARLY_STOPPING_FIELDS,
+    "training.schedule": schedule,
+  }).flatMap(([path, fields]) =>
+    Object.keys(fields).map((key) => `${path}.${key}`)
+  );
+}
+
 function listKeys(mapping: object): string {
   return Object.keys(mapping).join(", ");
 }
@@ -185,9 +228,17 @@ function size(most: number): z.ZodType<number> {
 }
 
 /** The model computes in float32: what vanishes or overflows there is no rate. */
-function isPositiveFloat32(value: number): boolean {
-  const rounded = Math.fround(value);
-  return rounded > 0 && Number.isFinite(rounded);
+function positive(): z.ZodNumber {
+  return z.number().positive().refine((value) => Math.fround(value) > 0)
+    .refine(isFloat32);
+}
+
+function isFloat32(value: number): boolean {
+  return Number.isFinite(Math.fround(value));
+}
+
+function share(): z.ZodType<number> {
+  return z.number().min(0).lt(1).describe("a number from 0 to below 1");
 }
 
 function integer(least: number, most: number): z.ZodType<number> {

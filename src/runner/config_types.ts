@@ -69,14 +69,80 @@ export interface ModelConfig {
   readonly d_v: number;
 }
 
+/** A metric of the epochs, under its name in results and `metrics.jsonl`. */
+export type MetricName =
+  | "loss"
+  | "accuracy"
+  | "validation_loss"
+  | "validation_accuracy"
+  | "validation_sequence_accuracy";
+
+/** Which metric is watched, and what counts as better. */
+export interface WatchConfig {
+  /** The metric. */
+  readonly metric: MetricName;
+  /** Whether less or more is better; null for what goes with the metric. */
+  readonly mode: "min" | "max" | null;
+  /** Epochs in a row without an improvement. */
+  readonly patience: number;
+  /** What does not differ from the best by more is no improvement. */
+  readonly min_delta: number;
+}
+
+/** The step size stays what it is. */
+export interface ConstantConfig {
+  /** Tells the kinds apart. */
+  readonly type: "constant";
+}
+
+/** The step size rises in even steps and falls along half a cosine. */
+export interface WarmupCosineConfig {
+  /** Tells the kinds apart. */
+  readonly type: "warmup_cosine";
+  /** Steps in which it rises. */
+  readonly warmup_steps: number;
+  /** The step at which it has fallen; null for the last of all epochs. */
+  readonly steps: number | null;
+  /** What it falls to. */
+  readonly min_learning_rate: number;
+}
+
+/** The step size falls where a metric does not get better. */
+export interface PlateauConfig extends WatchConfig {
+  /** Tells the kinds apart. */
+  readonly type: "plateau";
+  /** What the step size is multiplied with. */
+  readonly factor: number;
+  /** The least step size. */
+  readonly min_learning_rate: number;
+}
+
+/** How the step size changes. */
+export type ScheduleConfig =
+  | ConstantConfig
+  | WarmupCosineConfig
+  | PlateauConfig;
+
 /** How the model is trained. */
 export interface TrainingConfig {
   /** Passes over the training data. */
   readonly epochs: number;
   /** Adam's step size. */
   readonly learning_rate: number;
+  /** How it changes; null where it does not. */
+  readonly schedule: ScheduleConfig | null;
   /** Sequences in one step; the last batch of an epoch may be smaller. */
   readonly batch_size: number;
+  /** The share of every parameter that a step takes off, times the step size. */
+  readonly weight_decay: number;
+  /** The largest norm of all gradients together, or null for any. */
+  readonly clip_norm: number | null;
+  /** The share of a target's weight that is spread over the vocabulary. */
+  readonly label_smoothing: number;
+  /** The share of the training data that is held out and measured. */
+  readonly validation_fraction: number;
+  /** When training ends before its last epoch; null for never. */
+  readonly early_stopping: WatchConfig | null;
   /** Whether progress is shown on standard error. */
   readonly verbose: boolean;
   /** Threads that share a training step. */
@@ -117,10 +183,20 @@ export interface Config {
   readonly output: OutputConfig;
 }
 
-/** A configuration of which any part may be left out. */
+/** A configuration of which any part may be left out, but for types. */
 export type PartialConfig = {
-  readonly [Section in keyof Config]?: Partial<Config[Section]>;
+  readonly [Section in keyof Config]?: {
+    readonly [Key in keyof Config[Section]]?: PartialValue<
+      Config[Section][Key]
+    >;
+  };
 };
+
+/** Of a mapping, what tells its kind and any part of the rest. */
+export type PartialValue<T> = T extends { readonly type: infer Type }
+  ? { readonly type: Type } & Partial<T>
+  : T extends object ? Partial<T>
+  : T;
 
 /** What is used for every key that a configuration leaves out; frozen. */
 export const DEFAULT_CONFIG: Config = freezeDeep({
@@ -150,7 +226,13 @@ export const DEFAULT_CONFIG: Config = freezeDeep({
   training: {
     epochs: 10,
     learning_rate: 0.003,
+    schedule: null,
     batch_size: 64,
+    weight_decay: 0,
+    clip_norm: null,
+    label_smoothing: 0,
+    validation_fraction: 0,
+    early_stopping: null,
     verbose: true,
     threads: 1,
     distributed: "auto",

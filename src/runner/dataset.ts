@@ -4,7 +4,8 @@
  */
 import { generateTaskData } from "../data/tasks.ts";
 import type { Vocabulary } from "../data/vocabulary.ts";
-import { type BatchSource, PairBatches } from "../nn/batches.ts";
+import { type BatchSource, PairBatches, type Pairs } from "../nn/batches.ts";
+import { holdOut } from "../nn/hold_out.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "../nn/seq2seq.ts";
 import { deriveSeed } from "../random.ts";
 import type { Config, DataSource } from "./config_types.ts";
@@ -16,6 +17,8 @@ import type { RunSizes } from "./memory_estimate.ts";
 export interface DataResults {
   /** Pairs of sequences to train on. */
   readonly train_sequences: number;
+  /** Pairs of sequences held out of the training to measure it. */
+  readonly validation_sequences: number;
   /** Pairs of sequences to test on. */
   readonly test_sequences: number;
   /** Different tokens that the model knows, special ones included. */
@@ -52,6 +55,11 @@ export interface Dataset {
   tell(log: Logger): void;
   /** What to train on. */
   train(): BatchSource;
+  /**
+   * What to measure after every epoch, always in the same order; undefined
+   * where nothing is held out.
+   */
+  validation(): BatchSource | undefined;
   /** What to test on, always in the same order. */
   test(): BatchSource;
   /** Ends what reads ahead. */
@@ -105,10 +113,18 @@ function generatedDataset(config: Config, task: TaskSource): Dataset {
     });
     return { source: xSrc, target: xTgt };
   };
+  const { validation_fraction } = training;
+  const held = validation_fraction === 0
+    ? undefined
+    : holdOut(n_samples, validation_fraction, random_seed);
+  // Both parts are of the same pairs, which are made once.
+  let made: Pairs | undefined;
+  const samples = () => made ??= generate("train", n_samples);
   return {
     sizes,
     results: {
-      train_sequences: n_samples,
+      train_sequences: held?.training.length ?? n_samples,
+      validation_sequences: held?.validation.length ?? 0,
       test_sequences: n_test,
       vocab_size,
       src_length,
@@ -123,9 +139,17 @@ function generatedDataset(config: Config, task: TaskSource): Dataset {
     seconds: 0,
     tell: () => {},
     train: () =>
-      new PairBatches(generate("train", n_samples), {
+      new PairBatches(samples(), {
         batchSize: training.batch_size,
         randomSeed: random_seed,
+        ...(held && { rows: held.training }),
+      }),
+    validation: () =>
+      held && new PairBatches(samples(), {
+        batchSize: held.validation.length,
+        randomSeed: random_seed,
+        shuffle: false,
+        rows: held.validation,
       }),
     test: () =>
       new PairBatches(generate("test", n_test), {

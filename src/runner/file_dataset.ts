@@ -26,6 +26,7 @@ import type { Logger } from "./logging.ts";
 import type { RunSizes } from "./memory_estimate.ts";
 import { ReadingProgress } from "./reading_progress.ts";
 import { findExcess } from "./memory_limit.ts";
+import { findLongWarmup } from "./training_clashes.ts";
 
 /** The longest sequence that is taken where no length is configured. */
 const LONGEST = 65_536;
@@ -49,13 +50,16 @@ export async function openFileDataset(config: Config): Promise<Dataset> {
   const { data } = config;
   const scan = await lookAt(config);
   refuseLines(data, scan);
-  refuseEmpty(data, scan);
+  refuseEmpty(config, scan);
   const { tokens, min_count: minCount, max_size: maxSize } = data;
   const { counter } = scan.train;
   const vocabulary = counter.vocabulary(tokens, { minCount, maxSize });
   refuseUnknown(data, scan, vocabulary);
   const memory = memoryOf(config, scan, vocabulary);
-  const problems = findExcess(memory, "data.shuffle_window");
+  const problems = [
+    ...findExcess(memory, "data.shuffle_window"),
+    ...findLongWarmup(config.training, scan.train.pairs.rows),
+  ];
   if (problems.length > 0) throw new ConfigError(problems);
   return new FileDataset(config, scan, vocabulary, {
     memory,
@@ -72,7 +76,7 @@ class FileDataset implements Dataset {
   readonly seconds: number;
   readonly #config: Config;
   readonly #found: Pick<PairScan, "broken" | "tooLong">;
-  readonly #parts: Readonly<Record<"train" | "test", PairPart>>;
+  readonly #parts: Readonly<Record<"train" | "validation" | "test", PairPart>>;
   /** By how much the counts of tokens may be too low. */
   readonly #missing: number;
   readonly #loaders: PairLoader[] = [];
@@ -83,12 +87,16 @@ class FileDataset implements Dataset {
     vocabulary: Vocabulary,
     { memory, seconds }: Pick<Dataset, "memory" | "seconds">,
   ) {
-    const { train, test, broken, tooLong, fingerprint } = scan;
+    const { train, validation, test, broken, tooLong, fingerprint } = scan;
     const { src_length, tgt_length } = memory;
     this.#config = config;
     // The counts of tokens, which may be many, are not kept.
     this.#found = { broken, tooLong };
-    this.#parts = { train: train.pairs, test: test.pairs };
+    this.#parts = {
+      train: train.pairs,
+      validation: validation.pairs,
+      test: test.pairs,
+    };
     this.#missing = train.counter.missing;
     this.vocabulary = vocabulary;
     this.memory = memory;
@@ -103,13 +111,14 @@ class FileDataset implements Dataset {
     };
     this.results = {
       train_sequences: train.pairs.rows,
+      validation_sequences: validation.pairs.rows,
       test_sequences: test.pairs.rows,
       vocab_size: vocabulary.size,
       src_length,
       tgt_length,
       broken: broken.count,
       too_long: tooLong.count,
-      unknown_tokens: [train, test].reduce(
+      unknown_tokens: [train, validation, test].reduce(
         (sum, { counter }) => sum + counter.unknownTo(vocabulary),
         0,
       ),
@@ -117,12 +126,16 @@ class FileDataset implements Dataset {
   }
 
   tell(log: Logger): void {
-    const { train_sequences, test_sequences, vocab_size, unknown_tokens } =
+    const { train_sequences, validation_sequences, test_sequences } =
       this.results;
+    const { vocab_size, unknown_tokens } = this.results;
     const { path, on_too_long } = this.#config.data;
     const { broken, tooLong } = this.#found;
     log.info(
       `Read ${JSON.stringify(path)}: ${train_sequences} pairs to train on, ` +
+        (validation_sequences > 0
+          ? `${validation_sequences} to validate on, `
+          : "") +
         `${test_sequences} to test on, a vocabulary of ${vocab_size}, ` +
         `${unknown_tokens} unknown tokens`,
     );
@@ -150,8 +163,17 @@ class FileDataset implements Dataset {
     });
   }
 
+  validation(): BatchSource | undefined {
+    const { validation } = this.#parts;
+    return validation.rows > 0 ? this.#inOrder(validation) : undefined;
+  }
+
   test(): BatchSource {
-    return this.#batches(this.#parts.test, {
+    return this.#inOrder(this.#parts.test);
+  }
+
+  #inOrder(part: PairPart): BatchSource {
+    return this.#batches(part, {
       batchSize: TEST_BATCH,
       window: TEST_BATCH,
       randomSeed: null,
@@ -184,14 +206,13 @@ class FileDataset implements Dataset {
 }
 
 /** Reads the files whole, which takes its time where they are large. */
-async function lookAt(
-  { data, training, logging }: Config,
-): Promise<PairScan> {
+async function lookAt(config: Config): Promise<PairScan> {
+  const { training, logging } = config;
   const progress = new ReadingProgress();
   const isShown = training.verbose && logging.level !== "silent";
   try {
     return await scanPairs({
-      ...scanOptions(data),
+      ...scanOptions(config),
       ...(isShown && { onProgress: progress.show.bind(progress) }),
     });
   } finally {
@@ -199,13 +220,17 @@ async function lookAt(
   }
 }
 
-function scanOptions(data: DataConfig): Parameters<typeof scanPairs>[0] {
+function scanOptions(
+  { data, training }: Config,
+): Parameters<typeof scanPairs>[0] {
   const { src_length, tgt_length } = data;
   return {
     path: pathOf(data),
     testPath: data.test_path,
     testFraction: data.test_fraction,
     seed: deriveSeed(data.random_seed, "split"),
+    validationFraction: training.validation_fraction,
+    validationSeed: deriveSeed(data.random_seed, "validation"),
     kind: data.tokens,
     most: {
       source: src_length ?? LONGEST,
@@ -279,15 +304,26 @@ function describeLines(
   ].join("\n  ");
 }
 
-function refuseEmpty(data: DataConfig, { train, test }: PairScan): void {
+function refuseEmpty(
+  { data, training }: Config,
+  { train, validation, test }: PairScan,
+): void {
   const refuse = (path: string, use: string, wanted: string) => {
     throw new FileError(path, `it has no pair to ${use} on, wanted ${wanted}`);
   };
   const isSplit = data.test_path === null;
   const path = pathOf(data);
   if (train.pairs.rows === 0) {
-    const other = isSplit && test.pairs.rows > 0;
-    refuse(path, "train", other ? "a smaller data.test_fraction" : "one");
+    const smaller = [
+      ...(validation.pairs.rows > 0 ? ["training.validation_fraction"] : []),
+      ...(isSplit && test.pairs.rows > 0 ? ["data.test_fraction"] : []),
+    ];
+    const wanted = `a smaller ${smaller.join(" or ")}`;
+    refuse(path, "train", smaller.length > 0 ? wanted : "one");
+  }
+  if (training.validation_fraction > 0 && validation.pairs.rows === 0) {
+    const wanted = "a larger training.validation_fraction or more data";
+    refuse(path, "validate", wanted);
   }
   if (test.pairs.rows > 0) return;
   if (isSplit) refuse(path, "test", "a larger data.test_fraction or more data");

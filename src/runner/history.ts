@@ -2,7 +2,7 @@
  * The learning curve of a run, epoch by epoch, also when the last epoch is cut
  * short. It draws nothing.
  */
-import type { TrainingState } from "../nn/model.ts";
+import type { EpochReport, TrainingState } from "../nn/model.ts";
 
 /** Loss and accuracy of a step or an epoch, before its updates. */
 export interface Metrics {
@@ -18,12 +18,35 @@ export interface StepMetrics extends Metrics {
   readonly tokens: number;
 }
 
+/** The metrics of an epoch, those of held-out data among them if there are. */
+export type EpochMetrics =
+  & Metrics
+  & Pick<
+    EpochReport,
+    "validationLoss" | "validationAccuracy" | "validationSequenceAccuracy"
+  >;
+
+const OF_VALIDATION = [
+  "validationLoss",
+  "validationAccuracy",
+  "validationSequenceAccuracy",
+] as const;
+
 /** Collects the metrics of epochs, and the running mean of one under way. */
 export class History {
   /** The loss of each epoch. */
   readonly loss: number[] = [];
   /** The accuracy of each epoch. */
   readonly accuracy: number[] = [];
+  /**
+   * What held-out data came to after each epoch, if there are any; nothing of an
+   * epoch that was cut short.
+   */
+  readonly validation: {
+    -readonly [Name in typeof OF_VALIDATION[number]]?: number[];
+  } = {};
+  /** The epoch whose parameters are kept, once it is known; with early stopping. */
+  bestEpoch: number | undefined = undefined;
   #steps = 0;
   #lossSum = 0;
   #accuracySum = 0;
@@ -39,6 +62,10 @@ export class History {
     const { history, sums } = before;
     this.loss.push(...history.loss);
     this.accuracy.push(...history.accuracy);
+    for (const name of OF_VALIDATION) {
+      const values = history[name];
+      if (values !== undefined) this.validation[name] = [...values];
+    }
     this.#steps = before.step;
     this.#lossSum = sums.loss;
     this.#accuracySum = sums.accuracy;
@@ -65,20 +92,29 @@ export class History {
   /**
    * Adds an epoch's entry and starts the next epoch.
    *
-   * @param metrics Means over the epoch's tokens.
+   * @param metrics Means over the epoch's tokens, and of held-out data.
    */
-  addEpoch({ loss, accuracy }: Metrics): void {
+  addEpoch({ loss, accuracy, ...others }: EpochMetrics): void {
     this.loss.push(loss);
     this.accuracy.push(accuracy);
+    for (const name of OF_VALIDATION) {
+      const value = others[name];
+      if (value !== undefined) (this.validation[name] ??= []).push(value);
+    }
     this.#tokens = 0;
     this.#lossSum = 0;
     this.#accuracySum = 0;
   }
 
-  /** Turns the running mean of an epoch under way, if any, into its entry. */
-  endEarly(): void {
+  /**
+   * Turns the running mean of an epoch under way, if any, into its entry.
+   *
+   * @param validation What held-out data came to, if it came to that.
+   */
+  endEarly(validation: Partial<EpochMetrics> = {}): void {
     if (this.#tokens === 0) return;
     this.addEpoch({
+      ...validation,
       loss: this.#lossSum / this.#tokens,
       accuracy: this.#accuracySum / this.#tokens,
     });

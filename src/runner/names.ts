@@ -1,6 +1,6 @@
 /**
- * Names in files are snake_case, names in TypeScript camelCase: from one to the
- * other and back.
+ * Words: names in files are snake_case, names in TypeScript camelCase, and
+ * several things have an s.
  */
 
 /**
@@ -26,4 +26,9 @@ export function snakeCase(name: string): string {
 /** One name for TypeScript, such as `learningRate`. */
 export function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** A number of things, such as `2 steps`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -2,7 +2,7 @@
  * Shows how far the training is: a bar where standard error is a terminal,
  * otherwise a line now and then. It measures nothing but time.
  */
-import type { Metrics } from "./history.ts";
+import type { EpochMetrics, Metrics } from "./history.ts";
 import type { Logger } from "./logging.ts";
 
 /** The size of the training to be shown. */
@@ -83,13 +83,14 @@ export class Progress {
    * @param epoch The epoch, from 1.
    * @param metrics The epoch's.
    */
-  epoch(epoch: number, metrics: Metrics): void {
+  epoch(epoch: number, metrics: EpochMetrics): void {
     const now = this.#now();
     const isLast = epoch === this.#epochs;
     if (!isLast && now - this.#lastLine < EPOCH_LINE_INTERVAL) return;
     this.#lastLine = now;
     const text = `epoch ${epoch}/${this.#epochs} done, mean ` +
-      `${formatMetrics(metrics)}, ${this.#formatPace(now)}`;
+      `${formatMetrics(metrics)}${formatValidation(metrics)}, ` +
+      this.#formatPace(now);
     if (isLast) this.#log.info(text);
     else this.#write(text);
   }
@@ -134,6 +135,17 @@ export class Progress {
 
 function formatMetrics({ loss, accuracy }: Metrics): string {
   return `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}`;
+}
+
+function formatValidation(metrics: EpochMetrics): string {
+  const { validationLoss, validationAccuracy } = metrics;
+  const { validationSequenceAccuracy } = metrics;
+  if (validationLoss === undefined) return "";
+  const sequences = validationSequenceAccuracy === undefined
+    ? ""
+    : `, sequence accuracy ${validationSequenceAccuracy.toFixed(4)}`;
+  return `; held out: loss ${validationLoss.toFixed(4)}, accuracy ` +
+    `${validationAccuracy?.toFixed(4)}${sequences}`;
 }
 
 function formatDuration(seconds: number): string {

@@ -5,6 +5,8 @@
 import { VERSION } from "../version.ts";
 import type { Config } from "./config_types.ts";
 import type { DataResults } from "./dataset.ts";
+import type { History } from "./history.ts";
+import { toSnakeCase } from "./names.ts";
 
 /** How a run ended. */
 export type RunStatus =
@@ -19,6 +21,12 @@ export interface HistoryResults {
   readonly loss: (number | null)[];
   /** The accuracy of each epoch, likewise. */
   readonly accuracy: (number | null)[];
+  /** The loss of held-out data after each whole epoch, if there are any. */
+  readonly validation_loss?: (number | null)[];
+  /** The accuracy of held-out data after each whole epoch, if there are any. */
+  readonly validation_accuracy?: (number | null)[];
+  /** The share of held-out sequences predicted right, if that is watched. */
+  readonly validation_sequence_accuracy?: (number | null)[];
 }
 
 /** What came of the training. */
@@ -27,6 +35,11 @@ export interface TrainResults {
   readonly loss: number | null;
   /** The last entry of the history; null if there is none. */
   readonly accuracy: number | null;
+  /**
+   * The epoch, counted from 1, whose parameters the model has; with early
+   * stopping that has come to its end only.
+   */
+  readonly best_epoch?: number;
   /** One entry an epoch; the last may be the mean over a part of one. */
   readonly history: HistoryResults;
 }
@@ -111,11 +124,10 @@ export interface Findings {
   readonly config: Config;
   /** What is in the data. */
   readonly data: DataResults;
-  /** Loss and accuracy of each epoch. */
-  readonly history: {
-    readonly loss: readonly number[];
-    readonly accuracy: readonly number[];
-  };
+  /** The metrics of each epoch. */
+  readonly history:
+    & Pick<History, "loss" | "accuracy">
+    & Partial<Pick<History, "validation" | "bestEpoch">>;
   /** What came of the test, if it took place. */
   readonly test: TestResults | undefined;
   /** Processes that shared the run; 1 by default. */
@@ -140,9 +152,11 @@ export function buildResults(findings: Findings): Results {
       train: {
         loss: history.loss.at(-1) ?? null,
         accuracy: history.accuracy.at(-1) ?? null,
+        ...(history.bestEpoch && { best_epoch: history.bestEpoch }),
         history: {
           loss: [...history.loss],
           accuracy: [...history.accuracy],
+          ...toSnakeCase(history.validation ?? {}),
         },
       },
       test: findings.test ?? untested,

@@ -90,7 +90,14 @@ export function findResumed(
         log.warn(`${message}; using the checkpoint before it`);
       }
       log.info(`Resuming after step ${state.step}, from ${found.path}`);
-      if (state.epoch > config.training.epochs) {
+      const { early_stopping } = config.training;
+      const { waited = 0 } = state.earlyStopping ?? {};
+      if (early_stopping !== null && waited >= early_stopping.patience) {
+        log.info(
+          `The run has ended early, after epoch ${state.epoch - 1}: nothing ` +
+            `is left to train`,
+        );
+      } else if (state.epoch > config.training.epochs) {
         log.info(
           `All ${config.training.epochs} epochs are done; to train on, set ` +
             `training.epochs to more`,
@@ -124,16 +131,30 @@ function compare(
 
 /** Fewer epochs than have begun would be another run. */
 function compareEpochs(
-  { epoch, batch }: TrainingSnapshot["state"],
-  { training: { epochs } }: Config,
+  { epoch, batch, terms }: TrainingSnapshot["state"],
+  { training: { epochs, schedule } }: Config,
 ): ConfigProblem[] {
   const begun = batch > 0 ? epoch : epoch - 1;
-  if (begun <= epochs) return [];
-  return [{
+  const problem = (wanted: string): ConfigProblem[] => [{
     path: "training.epochs",
     found: String(epochs),
-    wanted: `at least ${begun}, the epoch that the run to resume has come to`,
+    wanted,
   }];
+  if (begun > epochs) {
+    return problem(
+      `at least ${begun}, the epoch that the run to resume has come to`,
+    );
+  }
+  // A cosine over all epochs is another one from its first step if they change.
+  const isOverAll = schedule?.type === "warmup_cosine" &&
+    schedule.steps === null;
+  if (!isOverAll || terms.schedule?.type !== "warmupCosine") return [];
+  const before = terms.schedule.steps /
+    Math.ceil(terms.sequences / terms.batchSize);
+  return before === epochs ? [] : problem(
+    `${before}, as in the run to resume, for training.schedule falls until ` +
+      `the last of them`,
+  );
 }
 
 /** Files that have changed since would be other data. */

@@ -4,11 +4,12 @@
  */
 import { loadConfig, resolveConfig } from "./config.ts";
 import type { Config, PartialConfig } from "./config_types.ts";
-import { runExperiment, type RunOptions } from "./experiment.ts";
+import { runExperiment } from "./experiment.ts";
 import { Logger } from "./logging.ts";
 import type { MpiCommunicator } from "../distributed/mpi.ts";
 import { agreeOnConfig, openRanks, ownConfig } from "./ranks.ts";
 import type { Results } from "./results.ts";
+import type { RunOptions } from "./run_options.ts";
 
 /**
  * Trains and tests a model as a configuration says.

@@ -25,6 +25,7 @@ import { CHROMIUM, type Page, type Picture, withPage } from "./browser.ts";
 
 const DATA: Results["data"] = {
   train_sequences: 1280,
+  validation_sequences: 0,
   test_sequences: 256,
   vocab_size: 20,
   src_length: 10,
@@ -38,7 +39,15 @@ const RESULTS: Results = buildResults({
   status: "completed",
   config: DEFAULT_CONFIG,
   data: DATA,
-  history: { loss: [2.5, 1.2, NaN, 0.3], accuracy: [0.1, 0.5, 0.7, 0.9] },
+  history: {
+    loss: [2.5, 1.2, NaN, 0.3],
+    accuracy: [0.1, 0.5, 0.7, 0.9],
+    validation: {
+      validationLoss: [2.4, 1.3, 0.9, 1.8],
+      validationAccuracy: [0.2, 0.4, 0.6, 0.5],
+    },
+    bestEpoch: 3,
+  },
   test: { loss: 0.25, accuracy: 0.9312, sequence_accuracy: 0.75 },
   timing: {
     data: 0.1,
@@ -136,7 +145,12 @@ Deno.test({
           for (const selector of ["h1", "h2", "text.axis", "text.tick"]) {
             assert(isInked(picture, await boxOf(page, selector)), selector);
           }
-          assert(isInked(picture, await boxOf(page, "path.line.series0")));
+          // Those of training and of validation, and the best epoch.
+          for (const line of ["path.series0", "path.series1", "line.mark"]) {
+            const box = await boxOf(page, line);
+            const width = Math.max(1, box.width);
+            assert(isInked(picture, { ...box, width }), line);
+          }
         }
       });
     });
@@ -259,6 +273,20 @@ Deno.test("a run without a test and without an epoch has a report as well", () =
   assertStringIncludes(page, "ended before its first step");
   assertStringIncludes(page, "interrupted");
   assert(!page.includes("NaN") && !page.includes("undefined"));
+});
+
+Deno.test("curves of held-out data are drawn where there are any", () => {
+  const page = renderReport(RESULTS, SAMPLES);
+  assertStringIncludes(page, "training: from 2.5 to 0.3; validation: from 2.4");
+  assertStringIncludes(page, "validation: from 20 % to 50 %");
+  assertEquals(page.match(/best weights: epoch 3</g)?.length, 2);
+  assertStringIncludes(page, "The model has the weights of epoch 3");
+  const { history: _, ...train } = RESULTS.train;
+  const { loss, accuracy } = RESULTS.train.history;
+  const { best_epoch: __, ...rest } = train;
+  const without = { ...rest, history: { loss, accuracy } };
+  const plain = renderReport({ ...RESULTS, train: without }, SAMPLES);
+  assert(!plain.includes("validation:") && !plain.includes("best weights"));
 });
 
 Deno.test("what is not finite leaves a gap in the curve", () => {

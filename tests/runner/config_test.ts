@@ -159,8 +159,10 @@ Deno.test("parseConfig() lists unknown keys and other problems at once", () => {
   assertStringIncludes(
     error.message,
     "c.yaml:6:13: training.lerning_rate: found an unknown key (its value is " +
-      "0.1), wanted one of epochs, learning_rate, batch_size, verbose, " +
-      'threads, distributed; did you mean "learning_rate"?',
+      "0.1), wanted one of epochs, learning_rate, schedule, batch_size, " +
+      "weight_decay, clip_norm, label_smoothing, validation_fraction, " +
+      "early_stopping, verbose, threads, distributed; did you mean " +
+      '"learning_rate"?',
   );
 });
 
@@ -197,7 +199,8 @@ Deno.test("parseConfig() refuses wrong types", () => {
 Deno.test("parseConfig() refuses sizes that are zero, negative, fractional or huge", () => {
   for (const section of ["data", "model", "training"] as const) {
     for (const [key, value] of Object.entries(DEFAULT_CONFIG[section])) {
-      if (!Number.isInteger(value) || key === "random_seed") continue;
+      // What may be 0 is no size.
+      if (!Number.isInteger(value) || value === 0) continue;
       for (const wrong of ["0", "-3", "2.5", "1e12", ".inf", ".nan"]) {
         const { path, wanted } = problemOf(`${section}: { ${key}: ${wrong} }`);
         assertEquals(path, `${section}.${key}`);

@@ -14,14 +14,11 @@ import {
   type PartialConfig,
 } from "../../src/runner/config_types.ts";
 import { openDataset } from "../../src/runner/dataset.ts";
-import {
-  prepareRun,
-  runExperiment,
-  type RunOptions,
-} from "../../src/runner/experiment.ts";
+import { prepareRun, runExperiment } from "../../src/runner/experiment.ts";
 import { Logger } from "../../src/runner/logging.ts";
 import { findResumed } from "../../src/runner/resume.ts";
 import type { Results } from "../../src/runner/results.ts";
+import type { RunOptions } from "../../src/runner/run_options.ts";
 import { renderReport } from "../../src/report/report.ts";
 import { FileError } from "../../src/files/errors.ts";
 import {
@@ -103,6 +100,7 @@ testWith(FILES, "a run on a file counts what is in it", async () => {
     assertEquals(train_sequences + test_sequences, 200);
     assert(test_sequences > 20 && test_sequences < 60);
     assertEquals(rest, {
+      validation_sequences: 0,
       // Eight letters, seven digits, three special tokens.
       vocab_size: 18,
       src_length: 6,

@@ -49,3 +49,20 @@ Deno.test("History goes on from the state of a training", () => {
   assertEquals(history.loss, [3, (12 + 10) / 8]);
   assertEquals(history.accuracy, [0.25, (3 + 2) / 8]);
 });
+
+Deno.test("History keeps what held-out data come to, epoch by whole epoch", () => {
+  const state = {
+    step: 4,
+    sums: { loss: 0, accuracy: 0, tokens: 0 },
+    history: { loss: [3], accuracy: [0.25], validationLoss: [2] },
+  } as unknown as TrainingState;
+  const history = new History(state);
+  history.addStep({ loss: 5, accuracy: 1, tokens: 2 });
+  history.addEpoch({ loss: 5, accuracy: 1, validationLoss: 4 });
+  history.addStep({ loss: 6, accuracy: 0, tokens: 2 });
+  history.endEarly();
+  assertEquals(history.loss, [3, 5, 6]);
+  assertEquals(history.validation, { validationLoss: [2, 4] });
+  // A resumed training does not write into the snapshot it goes on from.
+  assertEquals(state.history.validationLoss, [2]);
+});

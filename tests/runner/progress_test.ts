@@ -60,6 +60,29 @@ Deno.test("Progress writes lines where there is no terminal", () => {
   ]);
 });
 
+Deno.test("Progress tells what held-out data have come to", () => {
+  const lines: string[] = [];
+  const console = new StatusConsole({
+    isTerminal: false,
+    columns: () => 200,
+    write: (text) => void lines.push(text),
+  });
+  const log = new Logger({ level: "info", file: null }, console);
+  const progress = new Progress(log, { epochs: 1, steps: 1, now: () => 0 });
+  progress.step(1, METRICS);
+  progress.epoch(1, {
+    ...METRICS,
+    validationLoss: 2,
+    validationAccuracy: 0.25,
+    validationSequenceAccuracy: 0.125,
+  });
+  assertStringIncludes(
+    lines.at(-1)!,
+    "epoch 1/1 done, mean loss 1.2346, accuracy 0.5000; held out: loss " +
+      "2.0000, accuracy 0.2500, sequence accuracy 0.1250, step 1/1, ",
+  );
+});
+
 Deno.test("Progress does not flood a log with quick epochs", () => {
   const written = train({ isTerminal: false, stepTime: 1, epochs: 500 });
   // 5 s of training: the first step, about one line a second, the end.

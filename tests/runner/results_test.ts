@@ -14,6 +14,7 @@ const FINDINGS: Findings = {
   config: DEFAULT_CONFIG,
   data: {
     train_sequences: 1280,
+    validation_sequences: 0,
     test_sequences: 256,
     vocab_size: 20,
     src_length: 10,
@@ -97,6 +98,30 @@ Deno.test("buildResults() has nulls for a training without a step", () => {
     accuracy: null,
     history: { loss: [], accuracy: [] },
   });
+});
+
+Deno.test("buildResults() has what was held out and the best epoch, if there are any", () => {
+  const { train, nonfinite } = buildResults({
+    ...FINDINGS,
+    history: {
+      loss: [2, 1],
+      accuracy: [0.25, 0.5],
+      validation: { validationLoss: [3, NaN], validationAccuracy: [0, 1] },
+      bestEpoch: 1,
+    },
+  });
+  assertEquals(train, {
+    loss: 1,
+    accuracy: 0.5,
+    best_epoch: 1,
+    history: {
+      loss: [2, 1],
+      accuracy: [0.25, 0.5],
+      validation_loss: [3, null],
+      validation_accuracy: [0, 1],
+    },
+  });
+  assertEquals(nonfinite, ["train.history.validation_loss[1]"]);
 });
 
 Deno.test("buildResults() replaces numbers that are not finite and lists them", () => {

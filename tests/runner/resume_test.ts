@@ -16,13 +16,10 @@ import {
   ConfigError,
   type PartialConfig,
 } from "../../src/runner/config_types.ts";
-import {
-  prepareRun,
-  runExperiment,
-  type RunOptions,
-} from "../../src/runner/experiment.ts";
+import { prepareRun, runExperiment } from "../../src/runner/experiment.ts";
 import { Logger } from "../../src/runner/logging.ts";
 import type { Results } from "../../src/runner/results.ts";
+import type { RunOptions } from "../../src/runner/run_options.ts";
 import { findResumed, type Resumed } from "../../src/runner/resume.ts";
 import {
   namesIn,
