@@ -35,13 +35,14 @@ export class Progress {
   readonly #steps: number;
   readonly #done: number;
   readonly #now: () => number;
-  readonly #start: number;
   #step: number;
+  /** When the first step was over, which had the plan to compile. */
+  #first: number | undefined;
   #lastLine = -Infinity;
   #lastDraw = -Infinity;
 
   /**
-   * Starts the clock and shows nothing yet.
+   * Shows nothing yet.
    *
    * @param log Where lines go, at level info.
    * @param options The size of the training.
@@ -53,7 +54,6 @@ export class Progress {
     this.#done = options.done ?? 0;
     this.#step = this.#done;
     this.#now = options.now ?? (() => performance.now());
-    this.#start = this.#now();
   }
 
   /**
@@ -65,6 +65,7 @@ export class Progress {
   step(epoch: number, metrics: Metrics): void {
     this.#step++;
     const now = this.#now();
+    this.#first ??= now;
     if (now - this.#lastDraw >= REDRAW_INTERVAL) {
       this.#lastDraw = now;
       this.#draw(epoch, metrics, now);
@@ -110,26 +111,28 @@ export class Progress {
     if (!this.#log.console.isTerminal || !this.#log.includes("info")) return;
     const filled = Math.floor(BAR_WIDTH * this.#step / this.#steps);
     const bar = "#".repeat(filled).padEnd(BAR_WIDTH, "-");
-    this.#log.console.status(
-      `[${bar}] epoch ${epoch}/${this.#epochs}, ${formatMetrics(metrics)}, ` +
-        `${this.#formatTimeLeft(now)}`,
-    );
+    const pace = this.#paceAt(now);
+    const left = pace ? `, ${pace.left}` : "";
+    const shown = `epoch ${epoch}/${this.#epochs}, ${formatMetrics(metrics)}`;
+    this.#log.console.status(`[${bar}] ${shown}${left}`);
   }
 
   #formatPace(now: number): string {
-    const rate = (this.#step - this.#done) / this.#secondsUntil(now);
-    return `step ${this.#step}/${this.#steps}, ${rate.toPrecision(3)} ` +
-      `steps/s, ${this.#formatTimeLeft(now)}`;
+    const pace = this.#paceAt(now);
+    const place = `step ${this.#step}/${this.#steps}`;
+    return pace ? `${place}, ${pace.rate}, ${pace.left}` : place;
   }
 
-  #formatTimeLeft(now: number): string {
-    const taken = Math.max(this.#step - this.#done, 1);
-    const share = (this.#steps - this.#step) / taken;
-    return `${formatDuration(share * this.#secondsUntil(now))} left`;
-  }
-
-  #secondsUntil(now: number): number {
-    return Math.max(now - this.#start, 1e-6) / 1000;
+  /** How fast it goes; the first step says nothing about the others. */
+  #paceAt(now: number): { rate: string; left: string } | undefined {
+    const taken = this.#step - this.#done - 1;
+    if (taken < 1) return undefined;
+    const seconds = Math.max(now - this.#first!, 1e-3) / 1000;
+    const rest = seconds * (this.#steps - this.#step) / taken;
+    return {
+      rate: `${(taken / seconds).toPrecision(3)} steps/s`,
+      left: `${formatDuration(rest)} left`,
+    };
   }
 }
 
