@@ -14,10 +14,11 @@ import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
 import { zeros } from "./init.ts";
 import {
+  type Attended,
+  combineValues,
   declareParameters,
   decode,
   encode,
-  type Encoded,
   type ParameterName,
   type Parameters,
   score,
@@ -223,13 +224,15 @@ export class Plans {
   }
 
   /** The encoded source as variables, between encoding and decoding. */
-  #state(graph: Graph, batch: number, prefix: string): Encoded {
-    const { srcLength, dK, dV, padToken } = this.#sizes;
+  #state(graph: Graph, batch: number, prefix: string): Attended {
+    const { srcLength, dModel, dK, dV, padToken } = this.#sizes;
+    const combined = paysToCombine(batch, this.#sizes);
     const keys = zeros([batch, srcLength, dK]);
-    const values = zeros([batch, srcLength, dV]);
-    const state = {
+    const values = zeros([batch, srcLength, combined ? dModel : dV]);
+    const state: Attended = {
       keys: graph.variable(`${prefix}.keys`, keys),
       values: graph.variable(`${prefix}.values`, values),
+      ...combined ? { combined } : {},
     };
     if (padToken === undefined) return state;
     const shape = [batch, 1, srcLength];
@@ -240,11 +243,12 @@ export class Plans {
 
   #encodePlan(
     batch: number,
-    state: (graph: Graph) => Encoded,
+    state: (graph: Graph) => Attended,
   ): Plan<never> {
     const { parameters, source } = this.#define(batch);
-    const encoded = encode(parameters, source, this.#sizes.padToken);
-    const { keys, values, allowed } = state(source.graph);
+    const { keys, values, combined, allowed } = state(source.graph);
+    const plain = encode(parameters, source, this.#sizes.padToken);
+    const encoded = combined ? combineValues(parameters, plain) : plain;
     const updates: Update[] = [[keys, encoded.keys], [values, encoded.values]];
     if (allowed && encoded.allowed) updates.push([allowed, encoded.allowed]);
     return this.#compile<never>({
@@ -256,7 +260,7 @@ export class Plans {
 
   #stepPlan(
     batch: number,
-    state: (graph: Graph) => Encoded,
+    state: (graph: Graph) => Attended,
     name: string,
   ): Plan<"tokens"> {
     const graph = new Graph();
@@ -316,4 +320,18 @@ function keyOf(
   { weightDecay, clipNorm, labelSmoothing }: StepOptions,
 ): string {
   return `${batch} ${weightDecay} ${clipNorm} ${labelSmoothing}`;
+}
+
+/**
+ * Whether prediction takes fewer multiplications if values are multiplied for
+ * the decoder beforehand: as rows of tables, if those are fewer.
+ */
+function paysToCombine(
+  batch: number,
+  { vocabSize, srcLength, tgtLength, dModel, dV }: Seq2SeqSizes,
+): true | undefined {
+  const queries = batch * tgtLength;
+  const values = Math.min(batch * srcLength, vocabSize + srcLength);
+  const wider = queries * srcLength * (dModel - dV);
+  return values * dV * dModel + wider <= queries * dV * dModel || undefined;
 }

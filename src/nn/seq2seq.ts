@@ -170,6 +170,44 @@ export function encode(
   });
 }
 
+/** The encoded source as the decoder takes it. */
+export interface Attended extends Encoded {
+  /** Set where values are (B, S, D), made by {@linkcode combineValues}. */
+  readonly combined?: true;
+}
+
+/**
+ * Multiplies values as the decoder multiplies their averages, contexts, with
+ * the first rows of `attention_combine`. The decoder needs not do it then:
+ * better where there are more target tokens than values.
+ *
+ * @param p The parameters.
+ * @param encoded What {@linkcode encode} gives.
+ * @returns The same for the decoder, with values (B, S, D).
+ */
+export function combineValues(
+  p: Parameters<Node>,
+  encoded: Encoded,
+): Attended {
+  const { values } = encoded;
+  return values.graph.scope("encoder", () => ({
+    ...encoded,
+    values: matmul(values, rowsOf(p.attention_combine, 0, values.shape[2]!)),
+    combined: true,
+  }));
+}
+
+function rowsOf(matrix: Node, start: number, end: number): Node {
+  return slice(matrix, [start, 0], [end, matrix.shape[1]!]);
+}
+
+/** The rows of `attention_combine` that belong to decoder states. */
+function statesRows(
+  { attention_combine: matrix, value_projection }: Parameters<Node>,
+): Node {
+  return rowsOf(matrix, value_projection.shape[1]!, matrix.shape[0]!);
+}
+
 /** What the decoder gives. */
 export interface Decoded {
   /** (B, T, V), not normalised. */
@@ -192,7 +230,7 @@ export function decode(
   p: Parameters<Node>,
   tokens: Node,
   positions: Node,
-  encoded: Encoded,
+  encoded: Attended,
 ): Decoded {
   return tokens.graph.scope("decoder", () => {
     const states = add(gather(p.target_embedding, tokens), positions);
@@ -202,10 +240,10 @@ export function decode(
       () => attention(query, encoded.keys, encoded.values, encoded.allowed),
     );
     // Luong et al. 2015, eq. 5.
-    const both = concatenate([context, states]);
-    const combined = tanh(
-      add(matmul(both, p.attention_combine), p.attention_combine_bias),
-    );
+    const weighted = encoded.combined
+      ? add(context, matmul(states, statesRows(p)))
+      : matmul(concatenate([context, states]), p.attention_combine);
+    const combined = tanh(add(weighted, p.attention_combine_bias));
     const logits = add(matmul(combined, p.output_projection), p.output_bias);
     return { logits, weights };
   });

@@ -10,6 +10,8 @@ import { Graph, type Node, reachable } from "../../src/graph/node.ts";
 import { argmax } from "../../src/graph/reduce.ts";
 import { zeros } from "../../src/nn/init.ts";
 import {
+  type Attended,
+  combineValues,
   declareParameters,
   decode,
   encode,
@@ -130,17 +132,22 @@ export function evaluate(shape: Shape): Definition {
   return { outputs, updates: [], frozen: Object.values(parameters) };
 }
 
-function state(graph: Graph, { batch, srcLength, dK, dV }: Shape) {
+/** As many targets as sources: values are multiplied for the decoder. */
+function state(
+  graph: Graph,
+  { batch, srcLength, dModel, dK }: Shape,
+): Attended {
   return {
     keys: graph.variable("keys", zeros([batch, srcLength, dK])),
-    values: graph.variable("values", zeros([batch, srcLength, dV])),
+    values: graph.variable("values", zeros([batch, srcLength, dModel])),
+    combined: true,
   };
 }
 
 /** The first half of prediction: keys and values of the sources. */
 export function encoding(shape: Shape): Definition {
   const { graph, parameters, source } = define(shape);
-  const encoded = encode(parameters, source());
+  const encoded = combineValues(parameters, encode(parameters, source()));
   const { keys, values } = state(graph, shape);
   const updates = [[keys, encoded.keys], [values, encoded.values]] as const;
   return { outputs: {}, updates, frozen: Object.values(parameters) };
