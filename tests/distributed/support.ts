@@ -19,7 +19,6 @@ const ENVIRONMENT = {
   OMPI_MCA_rmaps_base_oversubscribe: "1",
   // Other tests want the cores as well, and other ranks the very same ones.
   OMPI_MCA_hwloc_base_binding_policy: "none",
-  OMPI_MCA_mpi_yield_when_idle: "1",
   // Ranks that wait for each other fail a test instead of stopping it.
   MPIEXEC_TIMEOUT: "100",
 };
