@@ -79,7 +79,7 @@ Deno.test("Progress tells what held-out data have come to", () => {
   assertStringIncludes(
     lines.at(-1)!,
     "epoch 1/1 done, mean loss 1.2346, accuracy 0.5000; held out: loss " +
-      "2.0000, accuracy 0.2500, sequence accuracy 0.1250, step 1/1, ",
+      "2.0000, accuracy 0.2500, sequence accuracy 0.1250, step 1/1\n",
   );
 });
 
