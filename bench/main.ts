@@ -15,8 +15,10 @@ import {
 } from "./competitors.ts";
 import { type Contest, hold, type Settings } from "./contest.ts";
 import { makeClassifier, makeTransformer } from "./general_shapes.ts";
+import { coreCount } from "../src/run/threads.ts";
 import { formatReport, type Report } from "./report.ts";
 import { makeBundle, SHAPES } from "./shapes.ts";
+import { compareThreads, formatThreads } from "./threads.ts";
 import { writeBundle } from "./bundle.ts";
 
 const HELP = `\
@@ -29,6 +31,8 @@ Options:
   --peers             PyTorch, tensorflow.js and jax-js as well, where they are
                       to be had; also the start of a process
   --general           a classifier and a transformer block as well
+  --threads [N]       instead of all else: how many times as fast N threads are
+                      as one; by default as many as there are cores
   --json              results as JSON
   --repeats N         how often to measure; the median counts (21)
   --seconds S         how long each repeat takes at least (0.1)
@@ -36,7 +40,7 @@ Options:
 `;
 
 const PARSED = {
-  string: ["shapes", "repeats", "seconds", "patience"],
+  string: ["shapes", "repeats", "seconds", "patience", "threads"],
   boolean: ["peers", "general", "json", "help"],
   default: {
     shapes: Object.keys(SHAPES).join(),
@@ -52,6 +56,8 @@ interface Wanted extends Omit<Settings, "folder"> {
   readonly peers: boolean;
   readonly general: boolean;
   readonly json: boolean;
+  /** How many threads to compare with one; undefined for not to. */
+  readonly threads: number | undefined;
 }
 
 /** Understands the arguments; a text is what is wrong with them. */
@@ -75,9 +81,21 @@ function parse(args: readonly string[]): Wanted | string {
     if (value >= 0) continue;
     return `Option "--${name}" needs a number, 0 or more\n${HELP}`;
   }
+  const threads = threadsOf(parsed.threads);
+  if (Number.isNaN(threads)) {
+    return `Option "--threads" needs an integer above 1\n${HELP}`;
+  }
   const { peers, general, json } = parsed;
   const say = (message: string): void => console.error(message);
-  return { shapes, peers, general, json, say, ...numbers };
+  return { shapes, peers, general, json, threads, say, ...numbers };
+}
+
+/** The threads that are wanted; NaN for what is no number of them. */
+function threadsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text === "") return Math.max(2, coreCount());
+  const threads = Number(text);
+  return Number.isInteger(threads) && threads > 1 ? threads : NaN;
 }
 
 async function measureModel(
@@ -164,15 +182,26 @@ async function measureAll(wanted: Wanted): Promise<Report> {
   }
 }
 
+/** Measures, prints, and returns the exit code. */
+async function run(wanted: Wanted): Promise<number> {
+  const { threads, json } = wanted;
+  if (threads !== undefined) {
+    const rows = await compareThreads({ ...wanted, threads });
+    const machine = describeMachine();
+    console.log(
+      json
+        ? JSON.stringify({ machine, threads, rows }, null, 2)
+        : `${machine}\n\n${formatThreads(rows, threads)}`,
+    );
+    return rows.every(({ agrees }) => agrees) ? 0 : 1;
+  }
+  const report = await measureAll(wanted);
+  console.log(json ? JSON.stringify(report, null, 2) : formatReport(report));
+  return report.ok ? 0 : 1;
+}
+
 const wanted = parse(Deno.args);
 if (typeof wanted === "string") {
   console.error(wanted);
   Deno.exitCode = wanted === HELP ? 0 : 2;
-} else {
-  const report = await measureAll(wanted);
-  const text = wanted.json
-    ? JSON.stringify(report, null, 2)
-    : formatReport(report);
-  console.log(text);
-  Deno.exitCode = report.ok ? 0 : 1;
-}
+} else Deno.exitCode = await run(wanted);

@@ -18,10 +18,14 @@ export interface Report {
   readonly ok: boolean;
 }
 
-type Cell = string | number | undefined;
+/** What stands in a table. */
+export type Cell = string | number | undefined;
 
 /** A table in Markdown; numbers get three digits. */
-function table(head: readonly string[], body: readonly Cell[][]): string {
+export function table(
+  head: readonly string[],
+  body: readonly Cell[][],
+): string {
   const text = body.map((row) => row.map(formatCell));
   const widths = head.map((title, column) =>
     Math.max(title.length, ...text.map((row) => row[column]!.length))

@@ -2,6 +2,7 @@
 // refuses is in main_refusals_test.ts.
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertGreaterOrEqual,
   assertMatch,
@@ -230,9 +231,14 @@ processTest("main() shows help and version on standard output", async () => {
 async function interrupt(
   cwd: string,
   signal: Deno.Signal,
+  threads: number,
 ): Promise<Omit<Outcome, "stdout">> {
   Deno.writeTextFileSync(`${cwd}/c.yaml`, ENDLESS);
-  const process = startCommandLine(["-c", "c.yaml", "-o", "out.json"], { cwd });
+  const args = ["-c", "c.yaml", "-o", "out.json"];
+  const process = startCommandLine(
+    [...args, "--set", `training.threads=${threads}`],
+    { cwd },
+  );
   let stderr = "";
   let isSent = false;
   const messages = process.stderr.pipeThrough(new TextDecoderStream());
@@ -249,28 +255,67 @@ async function interrupt(
   return { code: status.code, stderr };
 }
 
-for (const [signal, wanted] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-  processTest(`main() saves what there is at ${signal}`, async () => {
-    if (Deno.build.os === "windows") return;
-    await withFolder(async (cwd) => {
-      const { code, stderr } = await interrupt(cwd, signal);
-      assertEquals(code, wanted, stderr);
-      assertStringIncludes(stderr, `warning: Received ${signal}`);
-      assertStringIncludes(stderr, 'Results are in "out.json" (interrupted)');
-      assertEquals(namesIn(cwd), ["c.yaml", "out.json"]);
-      const text = Deno.readTextFileSync(`${cwd}/out.json`);
-      const { status, train, test } = readResults(text);
-      assertEquals(status, "interrupted");
-      assertGreaterOrEqual(train.history.loss.length, 1);
-      assert(Number.isFinite(train.loss));
-      assertEquals(test, {
-        loss: null,
-        accuracy: null,
-        sequence_accuracy: null,
+for (
+  const [signal, wanted, threads] of [
+    ["SIGINT", 130, 1],
+    ["SIGTERM", 143, 1],
+    ["SIGINT", 130, 2],
+  ] as const
+) {
+  processTest(
+    `main() saves what there is at ${signal}, threads: ${threads}`,
+    async () => {
+      if (Deno.build.os === "windows") return;
+      await withFolder(async (cwd) => {
+        const { code, stderr } = await interrupt(cwd, signal, threads);
+        assertEquals(code, wanted, stderr);
+        assertStringIncludes(stderr, `warning: Received ${signal}`);
+        assertStringIncludes(stderr, 'Results are in "out.json" (interrupted)');
+        assertEquals(namesIn(cwd), ["c.yaml", "out.json"]);
+        const text = Deno.readTextFileSync(`${cwd}/out.json`);
+        const { status, train, test } = readResults(text);
+        assertEquals(status, "interrupted");
+        assertGreaterOrEqual(train.history.loss.length, 1);
+        assert(Number.isFinite(train.loss));
+        assertEquals(test, {
+          loss: null,
+          accuracy: null,
+          sequence_accuracy: null,
+        });
       });
-    });
-  });
+    },
+  );
 }
+
+processTest(
+  "main() shares a run among threads, with no more permissions",
+  async () => {
+    await withFolder(async (cwd) => {
+      const results = [];
+      for (const threads of ["1", "2", "2", "auto"]) {
+        const small = ["data.n_samples=100", "data.n_test=70"];
+        const settings = [...small, "training.epochs=2"]
+          .flatMap((setting) => ["--set", setting]);
+        const { code, stdout, stderr } = await runCommandLine(
+          [...settings, "--set", `training.threads=${threads}`],
+          { cwd },
+        );
+        assertEquals(code, 0, stderr);
+        results.push(readResults(stdout));
+      }
+      const [one, two, again, auto] = results.map(({ train, test }) => {
+        return { train, test };
+      });
+      assertEquals(two, again);
+      assertAlmostEquals(two!.train.loss!, one!.train.loss!, 1e-4);
+      assertAlmostEquals(auto!.train.loss!, one!.train.loss!, 1e-4);
+      assertEquals(
+        results.slice(0, 3).map(({ environment }) => environment.threads),
+        [1, 2, 2],
+      );
+    });
+  },
+);
 
 processTest(
   "main() reports a divergence with exit code 1 and valid JSON",

@@ -3,7 +3,7 @@
  * Data are checked elsewhere.
  */
 import { describe } from "../array.ts";
-import { checkInteger } from "../checks.ts";
+import { checkInteger, checkThreads } from "../checks.ts";
 import { type BatchCounts, batchesOf } from "./batches.ts";
 import type { CompleteSchedule, Schedule } from "./schedule.ts";
 import type { StepOptions } from "./steps.ts";
@@ -68,7 +68,7 @@ export function checkBatchTrainOptions(
 
 function checkCommonOptions(options: BatchTrainOptions): void {
   checkInteger(options.epochs, "epochs", 1);
-  checkInteger(options.threads ?? 1, "threads", 1, 1);
+  checkThreads(options.threads);
   checkNumber(options.learningRate, "learningRate", POSITIVE);
   checkNumber(options.weightDecay ?? 0, "weightDecay", FROM_ZERO);
   checkNumber(options.clipNorm ?? 1, "clipNorm", POSITIVE);

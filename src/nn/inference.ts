@@ -19,8 +19,10 @@ import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
 
-/** The most sequences that are taken at once. */
+/** The most sequences that one thread takes at once. */
 export const CHUNK = 64;
+/** The most that several threads take: more would need much memory. */
+const MOST_CHUNKS = 8;
 
 /** Evaluation and prediction of one model. */
 export class Inference {
@@ -202,6 +204,12 @@ export class Inference {
     return result;
   }
 
+  /** How many sequences all threads take at once: a power of two, as plans. */
+  #chunk(): number {
+    const most = Math.min(MOST_CHUNKS, this.#plans.mostThreads);
+    return CHUNK * 2 ** Math.ceil(Math.log2(most));
+  }
+
   /** Cuts batches into chunks, and lets others have a turn between them. */
   async #inChunks(
     batches: Batches,
@@ -209,7 +217,7 @@ export class Inference {
     work: (chunk: Batch) => void,
   ): Promise<void> {
     for await (const batch of batches) {
-      for (const chunk of parts(batch, CHUNK)) {
+      for (const chunk of parts(batch, this.#chunk())) {
         signal?.throwIfAborted();
         work(chunk);
         if (this.#turns.due()) await this.#turns.take();

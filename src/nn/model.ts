@@ -180,6 +180,25 @@ export class Seq2SeqAttentionModel {
     );
   }
 
+  /** The most threads that have shared a step so far. */
+  get threads(): number {
+    return this.#plans.usedThreads;
+  }
+
+  /**
+   * Ends the model's threads, if it has any. There is no need to: they sleep
+   * while there is nothing to do, keep no program from ending, and end when the
+   * model is no longer in use. A call that needs them starts them again.
+   */
+  close(): void {
+    this.#variables.close();
+  }
+
+  /** The same as {@linkcode close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /**
    * Trains with teacher forcing and Adam. A second call goes on from the
    * first: moments, step count and the order of shuffling continue, and no

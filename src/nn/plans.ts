@@ -10,6 +10,7 @@ import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
 import { argmax } from "../graph/reduce.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
+import { canShare, coreCount } from "../run/threads.ts";
 import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
 import { zeros } from "./init.ts";
@@ -63,19 +64,24 @@ export type PlanOptions = Pick<
   "check" | "cores" | "debug" | "deterministic" | "onDebug" | "threads"
 >;
 
+/** How many threads: a number, or as many as pay. */
+export type ThreadCount = number | "auto";
+
 /** Compiles and keeps the plans of one model. */
 export class Plans {
   readonly #sizes: Seq2SeqSizes & SpecialTokens;
   readonly #variables: Variables;
   readonly #initial: (name: ParameterName) => NDArray;
   readonly #options: PlanOptions;
+  #threads: ThreadCount;
+  #used = 1;
   readonly #train = new Map<string, TrainPlan>();
   readonly #gradients = new Map<string, Plan<never>>();
   readonly #update = new Map<string, TrainPlan>();
-  readonly #evaluate = new Map<number, EvaluatePlan>();
-  readonly #attention = new Map<number, Plan<"weights">>();
-  readonly #explain = new Map<number, ExplainPlan>();
-  readonly #predict = new Map<number, PredictPlans>();
+  readonly #evaluate = new Map<string, EvaluatePlan>();
+  readonly #attention = new Map<string, Plan<"weights">>();
+  readonly #explain = new Map<string, ExplainPlan>();
+  readonly #predict = new Map<string, PredictPlans>();
 
   /**
    * @param sizes The model's sizes and special tokens.
@@ -90,14 +96,37 @@ export class Plans {
     options: PlanOptions = {},
   ) {
     this.#options = options;
+    this.#threads = options.threads ?? 1;
     this.#sizes = sizes;
     this.#variables = variables;
     this.#initial = initial;
   }
 
+  /** How many threads share the steps of the plans asked for from now on. */
+  get threads(): ThreadCount {
+    return this.#threads;
+  }
+
+  set threads(threads: ThreadCount) {
+    this.#threads = threads;
+  }
+
+  /** The most threads that have shared a step so far. */
+  get usedThreads(): number {
+    return this.#used;
+  }
+
+  /** The most threads that plans asked for from now on may have. */
+  get mostThreads(): number {
+    if (!canShare()) return 1;
+    return this.#threads === "auto"
+      ? this.#options.cores ?? coreCount()
+      : this.#threads;
+  }
+
   /** Inputs: source (B, S), target (B, T), learning_rate. */
   train(batch: number, options: StepOptions = {}): TrainPlan {
-    return remember(this.#train, keyOf(batch, options), () => {
+    return remember(this.#train, this.#keyOf(batch, options), () => {
       const defined = this.#define(batch);
       return this.#compile(trainingStep(defined, this.#sizes, options));
     });
@@ -110,7 +139,7 @@ export class Plans {
    * (B, T).
    */
   gradients(batch: number, options: StepOptions = {}): Plan<never> {
-    return remember(this.#gradients, keyOf(batch, options), () => {
+    return remember(this.#gradients, this.#keyOf(batch, options), () => {
       this.#declareGradients();
       const defined = this.#define(batch);
       const step = gradientStep(defined, this.#sizes, options);
@@ -125,7 +154,7 @@ export class Plans {
   update(options: StepOptions = {}): TrainPlan {
     return remember(
       this.#update,
-      keyOf(0, options),
+      this.#keyOf(0, options),
       () => this.#compileUpdate(options),
     );
   }
@@ -165,6 +194,7 @@ export class Plans {
     return compile({
       ...updateStep(graph, parameters, options),
       ...this.#options,
+      threads: this.#threads,
       deterministic: true,
       variables: this.#variables,
     });
@@ -172,7 +202,7 @@ export class Plans {
 
   /** Inputs: source (B, S), target (B, T). */
   evaluate(batch: number): EvaluatePlan {
-    return remember(this.#evaluate, batch, () => {
+    return remember(this.#evaluate, this.#keyOf(batch), () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const { logits } = teacherForced(parameters, source, target, padToken);
@@ -184,7 +214,7 @@ export class Plans {
 
   /** Inputs: source (B, S), target (B, T). */
   attention(batch: number): Plan<"weights"> {
-    return remember(this.#attention, batch, () => {
+    return remember(this.#attention, this.#keyOf(batch), () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const { weights } = teacherForced(parameters, source, target, padToken);
@@ -194,7 +224,7 @@ export class Plans {
 
   /** Inputs: source (B, S), target (B, T). */
   explain(batch: number): ExplainPlan {
-    return remember(this.#explain, batch, () => {
+    return remember(this.#explain, this.#keyOf(batch), () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const decoded = teacherForced(parameters, source, target, padToken);
@@ -209,7 +239,7 @@ export class Plans {
 
   /** Inputs: source (B, S) to encode; position (1) to each step. */
   predict(batch: number): PredictPlans {
-    return remember(this.#predict, batch, () => {
+    return remember(this.#predict, this.#keyOf(batch), () => {
       const prefix = `predict.${batch}`;
       const state = (graph: Graph) => this.#state(graph, batch, prefix);
       const tokens = `${prefix}.tokens`;
@@ -290,9 +320,29 @@ export class Plans {
     return this.#compile({ outputs, frozen });
   }
 
+  /**
+   * Training plans have as many threads as were asked for. Others come in many
+   * sizes, some for one sequence: of these threads, they take those that pay.
+   */
   #compile<K extends string>(options: CompileOptions<K>): Plan<K> {
     const variables = this.#variables;
-    return compile({ ...options, ...this.#options, variables });
+    const threads = options.frozen === undefined || this.#threads === 1
+      ? this.#threads
+      : "auto";
+    const cores = this.mostThreads;
+    const sharing = { threads, cores, variables };
+    const plan = compile({ ...options, ...this.#options, ...sharing });
+    this.#used = Math.max(this.#used, plan.threads);
+    return plan;
+  }
+
+  /** What tells plans of one batch size apart; every step asks for it. */
+  #keyOf(
+    batch: number,
+    { weightDecay, clipNorm, labelSmoothing }: StepOptions = {},
+  ): string {
+    const threads = this.#threads;
+    return `${batch} ${threads} ${weightDecay} ${clipNorm} ${labelSmoothing}`;
   }
 
   #define(batch: number): BatchGraph {
@@ -312,14 +362,6 @@ function remember<K, T>(plans: Map<K, T>, key: K, make: () => T): T {
   const made = make();
   plans.set(key, made);
   return made;
-}
-
-/** What tells plans of one batch size apart; every step asks for it. */
-function keyOf(
-  batch: number,
-  { weightDecay, clipNorm, labelSmoothing }: StepOptions,
-): string {
-  return `${batch} ${weightDecay} ${clipNorm} ${labelSmoothing}`;
 }
 
 /**

@@ -103,8 +103,9 @@ export class Training {
     this.#data = data;
     this.#options = options;
     this.#settings = settings;
-    const { communicator, resume } = options;
+    const { communicator, resume, threads } = options;
     const { source } = data;
+    if (threads !== undefined) model.plans.threads = threads;
     if (communicator !== undefined && communicator.size > 1) {
       this.#shared = new SharedSteps(model, communicator, settings.step);
       agreeOnState(communicator, resume);

@@ -105,8 +105,13 @@ export interface BatchTrainOptions {
   readonly earlyStopping?: EarlyStopping;
   /** Whether to write a line an epoch to stderr; not by default. */
   readonly verbose?: boolean;
-  /** How many threads to use; 1, the only choice so far, by default. */
-  readonly threads?: number;
+  /**
+   * How many threads share each step, the caller's included; `"auto"` takes as
+   * many as pay. Evaluation and prediction have them from then on, too. By
+   * default as many as before, at first those of the option `compile`, or 1. It
+   * is 1 wherever threads cannot share memory.
+   */
+  readonly threads?: number | "auto";
   /** Called after every step. */
   readonly onStep?: (report: StepReport) => void;
   /** Called after every epoch. */

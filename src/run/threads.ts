@@ -8,7 +8,10 @@ import { NODE_SOURCE, WEB_SOURCE } from "./worker_source.ts";
 import { detectFeatures } from "../wasm/features.ts";
 import type { Meeting } from "../wasm/emit_barrier.ts";
 
-/** How often a thread looks for work before it sleeps: some 20 to 50 µs. */
+/**
+ * How often a thread looks for others before it sleeps, some 20 to 60 µs: longer
+ * than it takes to be woken, or sleeping threads would keep others asleep.
+ */
 const SPINS = 1 << 14;
 
 /** A line of the cache, in bytes. */

@@ -70,7 +70,9 @@ const FIELDS: Fields = {
     validation_fraction: share(),
     early_stopping: EARLY_STOPPING,
     verbose: z.boolean().describe("true or false"),
-    threads: z.literal(1).describe("1, the only number of threads supported"),
+    threads: z.union([z.int().min(1).max(256), z.literal("auto")]).describe(
+      "an integer from 1 to 256, or auto",
+    ),
     distributed: oneOf("auto", "none", "mpi"),
   },
   logging: {

@@ -145,8 +145,8 @@ export interface TrainingConfig {
   readonly early_stopping: WatchConfig | null;
   /** Whether progress is shown on standard error. */
   readonly verbose: boolean;
-  /** Threads that share a training step. */
-  readonly threads: number;
+  /** Threads that share the work; `auto` takes as many as pay. */
+  readonly threads: number | "auto";
   /** Whether processes share a run: `auto` where mpirun has started them. */
   readonly distributed: Distributed;
 }

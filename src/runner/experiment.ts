@@ -98,6 +98,7 @@ async function run(
     data: dataset.results,
     history,
     test: result,
+    threads: model.threads,
     ranks: options.communicator?.size ?? 1,
     timing: {
       data,

@@ -130,6 +130,8 @@ export interface Findings {
     & Partial<Pick<History, "validation" | "bestEpoch">>;
   /** What came of the test, if it took place. */
   readonly test: TestResults | undefined;
+  /** Threads that shared a step; 1 by default. */
+  readonly threads?: number;
   /** Processes that shared the run; 1 by default. */
   readonly ranks?: number;
   /** How long it took. */
@@ -171,7 +173,7 @@ export function buildResults(findings: Findings): Results {
     data,
     ...measured,
     nonfinite,
-    environment: describeEnvironment(config.training.threads, findings.ranks),
+    environment: describeEnvironment(findings),
     timing,
   };
 }
@@ -207,7 +209,9 @@ function withoutNonfinite<T>(value: T, path: string, nonfinite: string[]): T {
   return copy as T;
 }
 
-function describeEnvironment(threads: number, ranks = 1): EnvironmentResults {
+function describeEnvironment(
+  { threads = 1, ranks = 1 }: Pick<Findings, "threads" | "ranks">,
+): EnvironmentResults {
   return {
     weft: VERSION,
     deno: Deno.version.deno,

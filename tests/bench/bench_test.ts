@@ -59,3 +59,30 @@ processTest("the benchmark refuses a shape that there is not", async () => {
   assertEquals([code, stdout], [2, ""]);
   assert(stderr.startsWith('Unknown shape "HUGE"'), stderr);
 });
+
+processTest(
+  "the benchmark finds that threads compute what one does",
+  async () => {
+    const { code, stdout, stderr } = await runBench(
+      "--threads",
+      "2",
+      "--shapes",
+      "TINY",
+      "--json",
+      ...QUICK,
+    );
+    assertEquals(code, 0, stderr);
+    const { threads, rows } = JSON.parse(stdout);
+    assertEquals(threads, 2);
+    assertEquals(
+      rows.map((row: Record<string, unknown>) => [row.task, row.agrees]),
+      [["training step", true], ["10000 predictions", true]],
+    );
+  },
+);
+
+processTest("the benchmark refuses what is no number of threads", async () => {
+  const { code, stderr } = await runBench("--threads", "one");
+  assertEquals(code, 2);
+  assert(stderr.startsWith('Option "--threads" needs an integer'), stderr);
+});

@@ -204,7 +204,7 @@ Deno.test("parseConfig() refuses sizes that are zero, negative, fractional or hu
       for (const wrong of ["0", "-3", "2.5", "1e12", ".inf", ".nan"]) {
         const { path, wanted } = problemOf(`${section}: { ${key}: ${wrong} }`);
         assertEquals(path, `${section}.${key}`);
-        assertStringIncludes(wanted, key === "threads" ? "1, " : "an integer");
+        assertStringIncludes(wanted, "an integer");
       }
     }
   }
@@ -223,10 +223,14 @@ Deno.test("parseConfig() refuses seeds and learning rates out of range", () => {
   }
 });
 
-Deno.test("parseConfig() refuses more than one thread", () => {
-  const { found, wanted } = problemOf("training: { threads: 2 }");
-  assertEquals(found, "2");
-  assertEquals(wanted, "1, the only number of threads supported");
+Deno.test("parseConfig() takes a number of threads, or auto, and no other word", () => {
+  for (const threads of [1, 2, 256, "auto"] as const) {
+    const { training } = parseConfig(`training: { threads: ${threads} }`);
+    assertEquals(training.threads, threads);
+  }
+  const { found, wanted } = problemOf("training: { threads: all }");
+  assertEquals(found, '"all" (text)');
+  assertEquals(wanted, "an integer from 1 to 256, or auto");
 });
 
 Deno.test("parseConfig() refuses targets longer than sources", () => {

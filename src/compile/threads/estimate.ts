@@ -23,6 +23,12 @@ const DIVISION = 0.3;
 /** One float moved, cleared or added up. */
 export const MOVED = 0.12;
 
+/**
+ * Small work that the first thread does not do itself: whoever needs it as well
+ * as other small work will have to wait for both.
+ */
+export const AWAY = 700;
+
 /** All threads meeting. */
 export const BARRIER = 1500;
 /** Waking the others at the beginning, and waiting for them at the end. */

@@ -5,7 +5,7 @@
  */
 import type { Buffer, Kernel, Lowered, StageKernels } from "../kernel.ts";
 import { boundsOf, cutKernel } from "./cut.ts";
-import { BARRIER, MEETING } from "./estimate.ts";
+import { AWAY, BARRIER, MEETING } from "./estimate.ts";
 import { sumsOf, type Task, type ThreadPlan } from "./plan.ts";
 import { conflicts, type Range } from "./ranges.ts";
 import { changesVariables, mayTrap, rangesOfTask, timeOf } from "./tasks.ts";
@@ -203,13 +203,15 @@ class Sharing {
     for (const part of way) this.#settle(part, phase);
   }
 
+  /** What the step gets longer by, and what comes of work that is apart. */
   #costOf(way: Way, phase: number): number {
     const loads = this.#loads[phase] ??
       new Array<number>(this.#threads).fill(0);
     const after = [...loads];
     for (const { thread, time } of way) after[thread]! += time;
     const barriers = Math.max(0, phase + 1 - this.#phases.length);
-    return Math.max(...after) - Math.max(...loads) + barriers * BARRIER;
+    const away = way.length === 1 && way[0]!.thread !== 0 ? AWAY : 0;
+    return Math.max(...after) - Math.max(...loads) + barriers * BARRIER + away;
   }
 
   /** The first phase in which a thread can do a part: behind what it needs. */

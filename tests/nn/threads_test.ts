@@ -1,0 +1,111 @@
+// Models whose work is shared by threads, against the same with one.
+import { assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import type { NDArray } from "../../src/array.ts";
+import type { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
+import { assertNear } from "../models/support.ts";
+import { SHAPES } from "../compile/support.ts";
+import { makeData, makeModel } from "./model_cases.ts";
+
+const { TINY } = SHAPES;
+/** Two whole batches and a partial one. */
+const PAIRS = makeData(70, TINY!);
+const OPTIONS = { epochs: 3, learningRate: 0.01, batchSize: 32 };
+
+async function trained(threads: number): Promise<{
+  model: Seq2SeqAttentionModel;
+  losses: number[];
+  parameters: Record<string, NDArray>;
+}> {
+  const model = makeModel(TINY!);
+  const { xSrc, xTgt } = PAIRS;
+  const { loss } = await model.train(xSrc, xTgt, { ...OPTIONS, threads });
+  return { model, losses: loss, parameters: model.parameters() };
+}
+
+for (const threads of [2, 3]) {
+  Deno.test(`a model learns with ${threads} threads what it learns with one`, async () => {
+    const want = await trained(1);
+    const got = await trained(threads);
+    using model = got.model;
+    assertEquals(model.threads, threads);
+    for (const [epoch, loss] of want.losses.entries()) {
+      assertAlmostEquals(got.losses[epoch]!, loss, 1e-4);
+    }
+    for (const [name, value] of Object.entries(want.parameters)) {
+      assertNear(got.parameters[name]!, value, 2e-3, name);
+    }
+    // The same number of threads gives the same bytes.
+    const again = await trained(threads);
+    using _ = again.model;
+    assertEquals(again.parameters, got.parameters);
+    assertEquals(again.losses, got.losses);
+  });
+}
+
+Deno.test("threads measure, predict and look inside as one does", async () => {
+  const { model: alone } = await trained(1);
+  using model = makeModel({ ...TINY!, compile: { threads: 2 } });
+  model.setParameters(alone.parameters());
+  // More than one chunk, and a last one that is small.
+  const { xSrc, xTgt } = makeData(133, TINY!, 5);
+  const options = { sequenceAccuracy: true };
+  const [want, got] = [
+    await alone.evaluate(xSrc, xTgt, options),
+    await model.evaluate(xSrc, xTgt, options),
+  ];
+  for (const name of ["loss", "accuracy", "sequenceAccuracy"] as const) {
+    assertAlmostEquals(got[name]!, want[name]!, 1e-5);
+  }
+  assertEquals(await model.predict(xSrc), await alone.predict(xSrc));
+  const [detailed, wanted] = [
+    await model.predictDetailed(xSrc),
+    await alone.predictDetailed(xSrc),
+  ];
+  assertEquals(detailed.tokens, wanted.tokens);
+  assertNear(detailed.attention, wanted.attention, 1e-4, "attention");
+  assertNear(
+    detailed.logProbabilities,
+    wanted.logProbabilities,
+    1e-4,
+    "log-probabilities",
+  );
+  assertEquals(model.threads, 2);
+});
+
+Deno.test("a model goes on with other numbers of threads, and ends them", async () => {
+  const { xSrc, xTgt } = PAIRS;
+  const [alone, model] = [makeModel(TINY!), makeModel(TINY!)];
+  for (const threads of [1, 2, 1, 3]) {
+    const options = { ...OPTIONS, epochs: 1 };
+    const want = await alone.train(xSrc, xTgt, options);
+    const got = await model.train(xSrc, xTgt, { ...options, threads });
+    assertAlmostEquals(got.loss[0]!, want.loss[0]!, 1e-4);
+    model.close();
+  }
+  assertEquals(await model.predict(xSrc), await alone.predict(xSrc));
+  model[Symbol.dispose]();
+  assertEquals([alone.threads, model.threads], [1, 3]);
+});
+
+Deno.test("a training with threads goes on from its snapshot to the same bytes", async () => {
+  const { xSrc, xTgt } = PAIRS;
+  const options = { ...OPTIONS, threads: 2 };
+  const { model: whole, parameters } = await trained(2);
+  whole.close();
+  using first = makeModel(TINY!);
+  using second = makeModel(TINY!);
+  const controller = new AbortController();
+  let steps = 0;
+  await first.train(xSrc, xTgt, {
+    ...options,
+    signal: controller.signal,
+    onStep() {
+      if (++steps === 4) controller.abort();
+    },
+    async onCheckpoint(resume) {
+      await second.train(xSrc, xTgt, { ...options, resume });
+    },
+  }).catch((error) => assertEquals(error, controller.signal.reason));
+  assertGreater(steps, 0);
+  assertEquals(second.parameters(), parameters);
+});
