@@ -19,10 +19,14 @@ import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
 
-/** The most sequences that one thread takes at once. */
+/** The most sequences that are taken at once where there is one thread. */
 export const CHUNK = 64;
-/** The most that several threads take: more would need much memory. */
-const MOST_CHUNKS = 8;
+/** The most where there are several: more would need much memory. */
+const MOST_SHARED = 1024;
+/** What a thread's share of keys and values may take, to stay in the cache. */
+const SHARE_BYTES = 1 << 20;
+/** Its most sequences; more would not make waiting for others seldomer. */
+const MOST_SHARE = 256;
 
 /** Evaluation and prediction of one model. */
 export class Inference {
@@ -63,7 +67,8 @@ export class Inference {
       : source.batches(1, 0);
     // A rank does not stop by itself: the others would wait for it.
     const stop = communicator ? undefined : signal;
-    await this.#inChunks(own, stop, (chunk) => {
+    const plans = sequenceAccuracy ? [evaluation, prediction] : [evaluation];
+    await this.#inChunks(own, stop, plans, (chunk) => {
       const plan = evaluation.get(chunk.rows);
       plan.input("source").set(chunk.source);
       plan.input("target").set(chunk.target);
@@ -96,7 +101,7 @@ export class Inference {
     const plans = new PreparedPlans((size) => this.#plans.predict(size));
     let done = 0;
     const all = [{ rows, source, target: new Int32Array(0) }];
-    await this.#inChunks(all, undefined, (chunk) => {
+    await this.#inChunks(all, undefined, [plans], (chunk) => {
       const predicted = this.#predictChunk(plans.get(chunk.rows), chunk);
       result.set(predicted, done * tgtLength);
       done += chunk.rows;
@@ -158,7 +163,8 @@ export class Inference {
       data: new Float32Array(rows * width),
     }));
     let done = 0;
-    await this.#inChunks([{ rows, source, target }], undefined, (chunk) => {
+    const all = [{ rows, source, target }];
+    await this.#inChunks(all, undefined, [plans], (chunk) => {
       const plan = plans.get(chunk.rows);
       plan.input("source").set(chunk.source);
       plan.input("target").set(chunk.target);
@@ -204,21 +210,31 @@ export class Inference {
     return result;
   }
 
-  /** How many sequences all threads take at once: a power of two, as plans. */
+  /**
+   * How many sequences all threads take at once: a power of two, as plans. They
+   * meet several times a token, so each takes more than one alone would.
+   */
   #chunk(): number {
-    const most = Math.min(MOST_CHUNKS, this.#plans.mostThreads);
-    return CHUNK * 2 ** Math.ceil(Math.log2(most));
+    const threads = this.#plans.mostThreads;
+    if (threads === 1) return CHUNK;
+    const { srcLength, dK, dV } = this.#sizes;
+    const fitting = SHARE_BYTES / (4 * srcLength * (dK + dV));
+    const share = Math.max(CHUNK, Math.min(MOST_SHARE, fitting));
+    const chunk = 2 ** Math.floor(Math.log2(share * threads));
+    return Math.max(2 * CHUNK, Math.min(MOST_SHARED, chunk));
   }
 
   /** Cuts batches into chunks, and lets others have a turn between them. */
   async #inChunks(
     batches: Batches,
     signal: AbortSignal | undefined,
+    plans: readonly PreparedPlans<Frozen>[],
     work: (chunk: Batch) => void,
   ): Promise<void> {
     for await (const batch of batches) {
       for (const chunk of parts(batch, this.#chunk())) {
         signal?.throwIfAborted();
+        for (const each of plans) await each.ready(chunk.rows);
         work(chunk);
         if (this.#turns.due()) await this.#turns.take();
       }
@@ -243,6 +259,7 @@ function addUp(
 /** A plan in which parameters are frozen, or several that belong together. */
 interface Frozen {
   prepare(): void;
+  ready(): Promise<void>;
 }
 
 /**
@@ -258,16 +275,24 @@ class PreparedPlans<T extends Frozen> {
     this.#make = make;
   }
 
-  /** The plan for so many rows, prepared once a call. */
-  get(rows: number): T {
-    const size = 2 ** Math.ceil(Math.log2(rows));
-    const known = this.#plans.get(size);
-    if (known !== undefined) return known;
+  /** Prepares the plan for so many rows, once a call. */
+  async ready(rows: number): Promise<void> {
+    const size = sizeFor(rows);
+    if (this.#plans.has(size)) return;
     const plan = this.#make(size);
-    plan.prepare();
     this.#plans.set(size, plan);
-    return plan;
+    await plan.ready();
+    plan.prepare();
   }
+
+  /** The plan for so many rows; it must be ready. */
+  get(rows: number): T {
+    return this.#plans.get(sizeFor(rows))!;
+  }
+}
+
+function sizeFor(rows: number): number {
+  return 2 ** Math.ceil(Math.log2(rows));
 }
 
 /** How many tokens are no padding. */

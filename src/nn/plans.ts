@@ -56,6 +56,8 @@ export interface PredictPlans {
   readonly tokens: string;
   /** Prepares both; needed when parameters have changed. */
   prepare(): void;
+  /** Resolves when the threads of both have started. */
+  ready(): Promise<void>;
 }
 
 /** How a model's plans are compiled, and who looks into them. */
@@ -249,7 +251,11 @@ export class Plans {
         encode.prepare();
         step.prepare();
       };
-      return { encode, step, tokens, prepare };
+      const ready = async () => {
+        await encode.ready();
+        await step.ready();
+      };
+      return { encode, step, tokens, prepare, ready };
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import { type Communicator, sliceOf } from "../distributed/communicator.ts";
 import { type Batch, batchesOf, type BatchSource, rowsOf } from "./batches.ts";
+import type { Plan } from "../run/plan.ts";
 import type { Plans } from "./plans.ts";
 import type { StepOptions } from "./steps.ts";
 
@@ -49,12 +50,12 @@ export class SharedSteps {
   }
 
   /** Compiles what the data will need. */
-  compile(source: BatchSource): void {
-    for (const at of [0, batchesOf(source) - 1]) {
+  compile(source: BatchSource): Plan<string>[] {
+    const gradients = [0, batchesOf(source) - 1].flatMap((at) => {
       const { from, to } = sliceOf(rowsOf(source, at), this.#ranks);
-      if (from < to) this.#plans.gradients(to - from, this.#options);
-    }
-    this.#plans.update(this.#options);
+      return from < to ? [this.#plans.gradients(to - from, this.#options)] : [];
+    });
+    return [...gradients, this.#plans.update(this.#options)];
   }
 
   /**

@@ -87,6 +87,7 @@ export class Training {
   readonly #state: Mutable<Omit<TrainingState, "step">>;
   /** The parameters of the best epoch, where they are to be kept. */
   #best: Record<string, NDArray<Float32Array>> = {};
+  readonly #compiled: readonly { ready(): Promise<void> }[];
   /** Whether something has happened since the last snapshot. */
   #isNew = false;
 
@@ -127,12 +128,10 @@ export class Training {
       checkSnapshotState(resume, this.#state, options.epochs);
     }
     // What does not fit the memory should show before anything has changed.
-    if (this.#shared) this.#shared.compile(source);
-    else {
-      for (const at of [0, batchesOf(source) - 1]) {
-        model.plans.train(rowsOf(source, at), settings.step);
-      }
-    }
+    this.#compiled = this.#shared?.compile(source) ??
+      [0, batchesOf(source) - 1].map((at) =>
+        model.plans.train(rowsOf(source, at), settings.step)
+      );
     if (resume !== undefined) this.#resume(resume);
   }
 
@@ -144,6 +143,7 @@ export class Training {
    */
   async run(): Promise<TrainHistory> {
     const { epochs } = this.#options;
+    for (const plan of this.#compiled) await plan.ready();
     try {
       while (this.#state.epoch <= epochs && !this.#isPatienceOver()) {
         this.#stopIfTold();

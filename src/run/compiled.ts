@@ -243,6 +243,11 @@ export class CompiledProgram implements Binding, Executor {
     this.#guard(this.#step);
   }
 
+  /** Resolves when the threads of the plan have started. */
+  async ready(): Promise<void> {
+    if (this.#shared) await threadsOf(this.#variables).ready(this.threads);
+  }
+
   /** Another plan may have moved the memory, to share it with threads. */
   #rebind(): void {
     if (this.#bound !== this.memory.wasm) this.#bind();

@@ -100,6 +100,13 @@ export interface Plan<K extends string = string> {
   step(): void;
 
   /**
+   * Resolves when the threads of the plan have started. Wait for it before the
+   * first step in a worker of a web page, where workers start only while the
+   * program waits; elsewhere there is no need to.
+   */
+  ready(): Promise<void>;
+
+  /**
    * An input in place, to be written; valid until another plan that shares the
    * variables is compiled.
    *
@@ -154,6 +161,10 @@ class ProgramPlan<K extends string> implements Plan<K> {
 
   step(): void {
     this.#executor.step();
+  }
+
+  async ready(): Promise<void> {
+    await this.#executor.ready?.();
   }
 
   input(name: string): TypedArray {

@@ -66,6 +66,8 @@ export interface Executor {
   prepare(): void;
   /** Computes outputs and updates from the inputs in memory. */
   step(): void;
+  /** Resolves when its threads have started, if it has any. */
+  ready?(): Promise<void>;
 }
 
 /** Options of {@linkcode buildProgram}. */

@@ -118,8 +118,9 @@ export class Threads {
     }
   }
 
-  /** Resolves once all workers have started or had the time to. */
-  async ready(): Promise<void> {
+  /** Starts so many threads, and resolves once they are there or had the time. */
+  async ready(threads: number): Promise<void> {
+    this.start(threads);
     const deadline = performance.now() + START_MS;
     const isReady = (words: Int32Array): boolean =>
       Atomics.load(words, OWN.ready) > 0;
@@ -175,7 +176,10 @@ export class Threads {
         else {
           throw new Error(
             `Cannot start thread ${at + 1} of ${threads - 1}: it did not ` +
-              `answer within ${START_MS / 1000} s`,
+              `answer within ${
+                START_MS / 1000
+              } s; in a worker of a web page, ` +
+              `wait for ready() of the plan before its first step`,
           );
         }
       }

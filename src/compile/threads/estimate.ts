@@ -24,10 +24,11 @@ const DIVISION = 0.3;
 export const MOVED = 0.12;
 
 /**
- * Small work that the first thread does not do itself: whoever needs it as well
- * as other small work will have to wait for both.
+ * What work may be taken to cost more if the first thread does not do it alone:
+ * whoever needs all of it has to wait for others. Which is best shows only when
+ * all work has been dealt out.
  */
-export const AWAY = 700;
+export const AWAY = [0, 300, 1000, 3000];
 
 /** All threads meeting. */
 export const BARRIER = 1500;

@@ -36,18 +36,22 @@ interface Use extends Range {
  * @returns Who does what and when.
  */
 export function shareStep(lowered: Lowered, threads: number): ThreadPlan {
-  return new Sharing(lowered, threads).plan();
+  const plans = AWAY.map((away) => new Sharing(lowered, threads, away).plan());
+  return plans.reduce((best, plan) =>
+    plan.estimate < best.estimate ? plan : best
+  );
 }
 
 /** What a step takes by itself, in nanoseconds, on the scale of plans. */
 export function estimateAlone(lowered: Lowered): number {
-  return new Sharing(lowered, 1).plan().estimate;
+  return new Sharing(lowered, 1, 0).plan().estimate;
 }
 
 /** Puts work into phases, one item after another. */
 class Sharing {
   readonly #lowered: Lowered;
   readonly #threads: number;
+  readonly #away: number;
   readonly #phases: Task[][][] = [];
   /** By phase, then by thread, in nanoseconds. */
   readonly #loads: number[][] = [];
@@ -55,9 +59,10 @@ class Sharing {
   /** The last phase in which a thread may find an index outside its table. */
   readonly #lookups: number[];
 
-  constructor(lowered: Lowered, threads: number) {
+  constructor(lowered: Lowered, threads: number, away: number) {
     this.#lowered = lowered;
     this.#threads = threads;
+    this.#away = away;
     this.#lookups = new Array<number>(threads).fill(-1);
   }
 
@@ -210,7 +215,7 @@ class Sharing {
     const after = [...loads];
     for (const { thread, time } of way) after[thread]! += time;
     const barriers = Math.max(0, phase + 1 - this.#phases.length);
-    const away = way.length === 1 && way[0]!.thread !== 0 ? AWAY : 0;
+    const away = way.some(({ thread }) => thread !== 0) ? this.#away : 0;
     return Math.max(...after) - Math.max(...loads) + barriers * BARRIER + away;
   }
 

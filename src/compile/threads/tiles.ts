@@ -5,6 +5,8 @@
  * have shorter rows.
  */
 const TILE_COST = 0.25;
+/** What a last, smaller tile costs, in entries: code of its own. */
+const REST_COST = 1;
 
 /**
  * The size of tiles with which the thread that has most is done first.
@@ -22,7 +24,8 @@ export function shareBatch(
   let best = { tile: 1, cost: Infinity };
   for (let tile = Math.min(most, batch); tile >= 1; tile--) {
     const tiles = Math.ceil(Math.ceil(batch / tile) / threads);
-    const cost = tiles * (tile + TILE_COST);
+    const rest = batch % tile === 0 ? 0 : REST_COST;
+    const cost = tiles * (tile + TILE_COST) + rest;
     if (cost < best.cost) best = { tile, cost };
   }
   return best.tile;
