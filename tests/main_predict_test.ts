@@ -192,3 +192,43 @@ processTest(
       }
     }),
 );
+
+processTest(
+  "predict and evaluate answer with threads as they do without",
+  () =>
+    withFolder(async (cwd) => {
+      await saveModel(cwd);
+      const lines = Array.from(
+        { length: 200 },
+        (_, at) =>
+          ["one", "two", "three"][at % 3]! + (at % 2 === 0 ? " two" : ""),
+      );
+      const input = `${lines.join("\n")}\n`;
+      Deno.writeTextFileSync(
+        `${cwd}/pairs.tsv`,
+        lines.map((line) => `${line}\t${line}\n`).join(""),
+      );
+      const run = async (...args: string[]) => {
+        const options = { cwd, permissions: READ, input };
+        const { code, stdout, stderr } = await runCommandLine(args, options);
+        assertEquals(code, 0, stderr);
+        return stdout;
+      };
+      const measure = ["evaluate", ...MODEL.slice(1), "--data", "pairs.tsv"];
+      const threads = ["--threads", "2"];
+      assertEquals(await run(...MODEL, ...threads), await run(...MODEL));
+      const [alone, shared] = [
+        JSON.parse(await run(...measure)),
+        JSON.parse(await run(...measure, ...threads)),
+      ];
+      assertEquals(Math.abs(alone.loss - shared.loss) < 1e-5, true);
+      assertEquals(alone.sequence_accuracy, shared.sequence_accuracy);
+      const wrong = [...MODEL, "--threads", "many"];
+      const { code, stderr } = await runCommandLine(wrong, { cwd });
+      assertEquals(code, 2);
+      assertStringIncludes(
+        stderr,
+        'Option "--threads" is "many", wanted an integer from 1 to 256, or auto',
+      );
+    }),
+);

@@ -19,12 +19,16 @@ export interface TrainedModel {
  * Loads a model.
  *
  * @param path Its file.
+ * @param threads How many threads work for it.
  * @returns The model, ready to be asked.
  * @throws {FileError} If it is no model's file, or its vocabulary is not one of
  * this model.
  */
-export function loadTrainedModel(path: string): TrainedModel {
-  const { model, vocabulary } = loadModelFile(path);
+export function loadTrainedModel(
+  path: string,
+  threads: number | "auto",
+): TrainedModel {
+  const { model, vocabulary } = loadModelFile(path, { threads });
   if (vocabulary === null) {
     return { model, codec: integerCodec(model.sizes) };
   }

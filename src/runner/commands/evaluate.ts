@@ -13,7 +13,7 @@ import { writeToStdout } from "../streams.ts";
 import { loadTrainedModel } from "../trained_model.ts";
 import { defineCommand } from "./command.ts";
 import { UsageError } from "./flags.ts";
-import { MODEL_FLAG } from "./shared.ts";
+import { MODEL_FLAG, parseThreads, THREADS_FLAG } from "./shared.ts";
 
 /** The command `evaluate`. */
 export const EVALUATE = defineCommand({
@@ -36,6 +36,7 @@ accuracy and sequence accuracy as JSON.`,
       help: "tsv: source and target with a tab between them; jsonl: " +
         '{"source": "...", "target": "..."}; without it, by the file\'s name',
     },
+    threads: THREADS_FLAG,
   },
   examples: [
     "deno run -R mod.ts evaluate --model model.safetensors --data pairs.tsv",
@@ -50,14 +51,15 @@ sequence_accuracy is the share of targets predicted right from the source alone.
 A line that is no pair or too long is left out and counted (skipped), and
 standard error says which and why. The file is read as a stream.
 Exit codes: 0 done; 1 lines were left out; 2 wrong usage, model or data file.`,
-  async run({ model: path, data, format = formatOf(data) }) {
+  async run({ model: path, data, format = formatOf(data), threads = "1" }) {
     if (!isPairFormat(format)) {
       throw new UsageError([
         `Option "--format" is ${JSON.stringify(format)}, wanted ` +
         PAIR_FORMATS.join(" or "),
       ], "evaluate");
     }
-    const trained = loadTrainedModel(path);
+    const count = parseThreads(threads, "evaluate");
+    const trained = loadTrainedModel(path, count);
     using file = openLines(data);
     const remarks = new LineRemarks(data);
     const lines = readLines(file);

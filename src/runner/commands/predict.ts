@@ -7,10 +7,12 @@ import { type Line, openLines, readLines } from "../../data/line_stream.ts";
 import { offerToStdout, writeToStderr } from "../streams.ts";
 import { loadTrainedModel } from "../trained_model.ts";
 import { defineCommand } from "./command.ts";
-import { MODEL_FLAG } from "./shared.ts";
+import { MODEL_FLAG, parseThreads, THREADS_FLAG } from "./shared.ts";
 
 /** How many lines are answered at once, so that the first need not wait. */
 const BATCH = 64;
+/** How many where threads share them, of those that are there. */
+const SHARED_BATCH = 1024;
 
 /** The command `predict`. */
 export const PREDICT = defineCommand({
@@ -27,6 +29,7 @@ order. Lines are answered as they arrive, so it works in a pipe and by hand.`,
       value: "FILE",
       help: "a text file, one source a line; without it, standard input",
     },
+    threads: THREADS_FLAG,
     json: {
       help: "answer with JSON: the prediction, its tokens, the natural " +
         "logarithm of the probability of each and of all, and where each " +
@@ -48,15 +51,17 @@ which and why; the others are answered. An empty line, and one with tokens that
 the vocabulary does not have, is answered with a warning.
 Exit codes: 0 done, or nobody reads on; 1 a line could not be answered; 2 wrong
 usage, model or input file.`,
-  async run({ model: path, input, json }) {
-    const { model, codec } = loadTrainedModel(path);
+  async run({ model: path, input, json, threads = "1" }) {
+    const count = parseThreads(threads, "predict");
+    const { model, codec } = loadTrainedModel(path, count);
+    const batch = count === 1 ? BATCH : SHARED_BATCH;
     const reader = input === undefined ? Deno.stdin : openLines(input);
     if (input === undefined && Deno.stdin.isTerminal()) {
       writeToStderr("One source a line, please; Ctrl-D ends\n");
     }
     const remarks = new LineRemarks(input ?? "stdin");
     try {
-      for await (const lines of inBatches(readLines(reader))) {
+      for await (const lines of inBatches(readLines(reader), batch)) {
         const answers = await answerLines(lines, model, codec, json);
         answers.remarks.forEach((remark) => remarks.add(remark));
         if (!await offerToStdout(answers.text)) break;
@@ -71,10 +76,11 @@ usage, model or input file.`,
 
 async function* inBatches(
   groups: AsyncIterable<readonly Line[]>,
+  most: number,
 ): AsyncGenerator<readonly Line[], void> {
   for await (const lines of groups) {
-    for (let start = 0; start < lines.length; start += BATCH) {
-      yield lines.slice(start, start + BATCH);
+    for (let start = 0; start < lines.length; start += most) {
+      yield lines.slice(start, start + most);
     }
   }
 }
