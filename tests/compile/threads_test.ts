@@ -10,6 +10,12 @@ import {
   type BatchRecipe,
   buildBatchGraph,
 } from "./batch_graph.ts";
+import { buildKernels } from "../../src/compile/build.ts";
+import { boundsOf } from "../../src/compile/threads/cut.ts";
+import { estimateAlone, shareStep } from "../../src/compile/threads/share.ts";
+import { shareBatch } from "../../src/compile/threads/tiles.ts";
+import { train } from "./counts.ts";
+import { SHAPES } from "./support.ts";
 import { backwards, forwards, PhaseProgram } from "./phases.ts";
 
 const RUNS = 60;
@@ -70,4 +76,39 @@ Deno.test("of graphs over batches, many have phases that all threads share", () 
     }
   }
   assert(shared > 20, `${shared}`);
+});
+
+Deno.test("tiles are as large as an even share allows", () => {
+  const cases = [
+    // batch, threads, most: tile
+    [64, 2, 64, 32],
+    [64, 2, 8, 8],
+    [64, 3, 64, 22],
+    [64, 4, 3, 2],
+    [5, 8, 64, 1],
+    [1, 2, 64, 1],
+  ] as const;
+  for (const [batch, threads, most, tile] of cases) {
+    assertEquals(shareBatch(batch, threads, most), tile);
+  }
+});
+
+Deno.test("parts of a loop are even, and whole groups of rows where there are many", () => {
+  assertEquals(boundsOf(129, 2), [0, 64, 129]);
+  assertEquals(boundsOf(256, 3), [0, 84, 172, 256]);
+  assertEquals(boundsOf(10, 4), [0, 3, 5, 8, 10]);
+  assertEquals(boundsOf(2, 4), [0, 1, 1, 2, 2]);
+});
+
+Deno.test("two threads share a training step of the model almost evenly", () => {
+  for (const name of ["SMALL", "MEDIUM", "LARGE"]) {
+    const { outputs, updates } = train(SHAPES[name]!);
+    const { lowered } = buildKernels(Object.values(outputs), updates, {
+      threads: 2,
+    });
+    const { phases, estimate } = shareStep(lowered, 2);
+    const share = estimate / estimateAlone(lowered);
+    assert(share < 0.56, `${name}: ${share}`);
+    assert(phases.length <= 13, `${name}: ${phases.length}`);
+  }
 });

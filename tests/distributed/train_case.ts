@@ -51,6 +51,8 @@ function optionsOf(name: string, isOdd: boolean): Partial<TrainOptions> {
     case "options":
     case "stop_validating":
       return OPTIONS;
+    case "threads":
+      return { threads: 2 };
     case "clip":
       return { clipNorm: isOdd ? 0.4 : 0.3 };
     case "patience":
@@ -76,7 +78,7 @@ function makeModel(): Seq2SeqAttentionModel {
 /**
  * Trains in one of several ways.
  *
- * @param name `partial`, `empty` and `options` train to the end. In the others
+ * @param name `partial`, `threads`, `empty` and `options` train to the end. In the others
  * rank 1 is odd: it is told to `stop`, also before a validation
  * (`stop_validating`), or comes with other `data`, another learning `rate`,
  * another norm to `clip` at, other `patience`, without the `snapshot` that the

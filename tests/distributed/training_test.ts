@@ -61,8 +61,12 @@ mpiTest("two ranks train as one process does, or not at all", async () => {
     moments: "rank 1 has another adam.m.output_bias in the snapshot to " +
       "resume than rank 0",
   };
-  const lines = await train(2, "partial", ...Object.keys(faults));
-  assertTrained(lines["partial"]!, await trainCase("partial"));
+  const names = ["partial", "threads", ...Object.keys(faults)];
+  const lines = await train(2, ...names);
+  const alone = await trainCase("partial");
+  assertTrained(lines["partial"]!, alone);
+  // Threads within ranks.
+  assertTrained(lines["threads"]!, alone);
   for (const [name, message] of Object.entries(faults)) {
     const { error, losses } = lines[name]!;
     assertStringIncludes(error ?? "", message);
