@@ -31,7 +31,7 @@ export const MOVED = 0.12;
 export const AWAY = [0, 300, 1000, 3000];
 
 /** All threads meeting. */
-export const BARRIER = 1500;
+export const BARRIER = 1000;
 /** Waking the others at the beginning, and waiting for them at the end. */
 export const MEETING = 4000;
 
