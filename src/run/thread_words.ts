@@ -9,7 +9,7 @@ const LINE = 16;
 
 /** Words of one thread, written for it alone. */
 export const OWN = {
-  /** Counts its commands. */
+  /** Counts its commands; {@linkcode END} where there will be none. */
   command: 0,
   /** Whether it sleeps until the next one. */
   sleeping: 1,
@@ -48,7 +48,13 @@ export const WORD = {
 } as const;
 
 /** What a thread can be told to do. */
-export const COMMAND = { run: 1, load: 2, end: 3 } as const;
+export const COMMAND = { run: 1, load: 2 } as const;
+
+/** In place of a count: a thread is to end, whatever others are told. */
+export const END = -1;
+
+/** Counts up to here and begins again. */
+export const MOST_COMMANDS = 0x3fff_ffff;
 
 /** How much of what a failed thread has to say is kept. */
 export const TEXT_BYTES = 448;

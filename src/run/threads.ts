@@ -3,7 +3,14 @@
  * the caller, and the commands they are given there. The caller is thread 0.
  */
 import type { Memory } from "./memory.ts";
-import { COMMAND, OWN, TEXT_BYTES, WORD } from "./thread_words.ts";
+import {
+  COMMAND,
+  END,
+  MOST_COMMANDS,
+  OWN,
+  TEXT_BYTES,
+  WORD,
+} from "./thread_words.ts";
 import { NODE_SOURCE, WEB_SOURCE } from "./worker_source.ts";
 import { detectFeatures } from "../wasm/features.ts";
 import type { Meeting } from "../wasm/emit_barrier.ts";
@@ -143,8 +150,7 @@ export class Threads {
 
   /** Ends the workers; they start again when they are needed. */
   close(): void {
-    this.#words[WORD.kind] = COMMAND.end;
-    for (const words of this.#workers) tell(words);
+    for (const words of this.#workers) tell(words, END);
     this.#workers = [];
     this.#loaded.clear();
   }
@@ -234,9 +240,12 @@ function reserveLines(memory: Memory, bytes: number): number {
   return LINE * Math.ceil(memory.reserve(bytes + LINE) / LINE);
 }
 
-/** Gives a thread a command. */
-function tell(own: Int32Array): void {
-  Atomics.add(own, OWN.command, 1);
+/** Gives a thread a command: by default the one that all are given. */
+function tell(
+  own: Int32Array,
+  command: number = own[OWN.command]! + 1 & MOST_COMMANDS,
+): void {
+  Atomics.store(own, OWN.command, command);
   if (Atomics.load(own, OWN.sleeping) > 0) Atomics.notify(own, OWN.command);
 }
 

@@ -3,7 +3,14 @@
  * have to be found, read and permitted wherever the package comes from. It
  * knows the shared memory alone, and sleeps there between commands.
  */
-import { COMMAND, OWN, TEXT_BYTES, WORD } from "./thread_words.ts";
+import {
+  COMMAND,
+  END,
+  MOST_COMMANDS,
+  OWN,
+  TEXT_BYTES,
+  WORD,
+} from "./thread_words.ts";
 
 /** The function `start(data)`, see `ThreadData`. */
 const START = `
@@ -48,9 +55,9 @@ function start({ memory, base, own, thread, spins }) {
   Atomics.notify(mine, ${OWN.ready});
   for (;;) {
     next();
-    seen = seen + 1 | 0;
+    if (Atomics.load(mine, ${OWN.command}) === ${END}) return;
+    seen = seen + 1 & ${MOST_COMMANDS};
     const kind = words[${WORD.kind}];
-    if (kind === ${COMMAND.end}) return;
     try {
       if (kind === ${COMMAND.load}) load();
       else programs.get(words[${WORD.program}])();
