@@ -21,12 +21,11 @@ import type { Turns } from "./turns.ts";
 
 /** The most sequences that are taken at once where there is one thread. */
 export const CHUNK = 64;
-/** The most where there are several: more would need much memory. */
-const MOST_SHARED = 1024;
-/** What a thread's share of keys and values may take, to stay in the cache. */
-const SHARE_BYTES = 1 << 20;
-/** Its most sequences; more would not make waiting for others seldomer. */
-const MOST_SHARE = 256;
+/**
+ * The least and the most where there are several. They meet several times a
+ * token, so each takes more than one alone would.
+ */
+const SHARED_CHUNK = { least: 256, each: 128, most: 1024 };
 
 /** Evaluation and prediction of one model. */
 export class Inference {
@@ -210,18 +209,13 @@ export class Inference {
     return result;
   }
 
-  /**
-   * How many sequences all threads take at once: a power of two, as plans. They
-   * meet several times a token, so each takes more than one alone would.
-   */
+  /** How many sequences all threads take at once: a power of two, as plans. */
   #chunk(): number {
     const threads = this.#plans.mostThreads;
     if (threads === 1) return CHUNK;
-    const { srcLength, dK, dV } = this.#sizes;
-    const fitting = SHARE_BYTES / (4 * srcLength * (dK + dV));
-    const share = Math.max(CHUNK, Math.min(MOST_SHARE, fitting));
-    const chunk = 2 ** Math.floor(Math.log2(share * threads));
-    return Math.max(2 * CHUNK, Math.min(MOST_SHARED, chunk));
+    const { least, each, most } = SHARED_CHUNK;
+    const chunk = 2 ** Math.floor(Math.log2(each * threads));
+    return Math.max(least, Math.min(most, chunk));
   }
 
   /** Cuts batches into chunks, and lets others have a turn between them. */

@@ -47,7 +47,7 @@ Deno.test("threads measure, predict and look inside as one does", async () => {
   using model = makeModel({ ...TINY!, compile: { threads: 2 } });
   model.setParameters(alone.parameters());
   // More than one chunk, and a last one that is small.
-  const { xSrc, xTgt } = makeData(133, TINY!, 5);
+  const { xSrc, xTgt } = makeData(301, TINY!, 5);
   const options = { sequenceAccuracy: true };
   const [want, got] = [
     await alone.evaluate(xSrc, xTgt, options),
