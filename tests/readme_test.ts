@@ -132,7 +132,11 @@ processTest("the commands of the README run as they stand", async () => {
       const stdout = await runLine(command, cwd);
       if (command.endsWith("--help")) assertEquals(stdout, HELP);
       else if (command.startsWith("deno task bench")) {
-        assertStringIncludes(stdout, "| weft, interpreter ");
+        const shared = command.includes("--threads");
+        const row = shared
+          ? "| TINY, 10000 predictions "
+          : "| weft, interpreter ";
+        assertStringIncludes(stdout, row);
       } else if (command.includes(" mod.ts check ")) {
         const steps = command.includes("configs/file.yaml") ? 460 : 100;
         assertStringIncludes(stdout, `\n  steps: ${steps}\n`);
