@@ -43,8 +43,8 @@ export interface ThreadRow {
 const SEQUENCES = 10_000;
 /** Losses may differ by this share. */
 const LOSS_TOLERANCE = 1e-4;
-/** So many tokens may fall the other way in a near tie. */
-const TIES = 10;
+/** In so many sequences a near tie may fall the other way. */
+const TIES = 20;
 
 /** So many pairs of slices do not count. */
 const WARM_PAIRS = 3;
@@ -115,14 +115,17 @@ async function comparePredictions(
     new Seq2SeqAttentionModel({ ...sizesOf(shape), compile: { threads } })
   ) as [Seq2SeqAttentionModel, Seq2SeqAttentionModel];
   const [a, b] = [await one.predict(source), await several.predict(source)];
-  const differing = a.data.filter((token, at) => token !== b.data[at]).length;
+  const differing = new Set<number>();
+  a.data.forEach((token, at) => {
+    if (token !== b.data[at]) differing.add(Math.floor(at / length));
+  });
   const found = await inTurns(
     () => one.predict(source),
     () => several.predict(source),
     settings,
   );
   several.close();
-  const agrees = differing <= TIES;
+  const agrees = differing.size <= TIES;
   return { task: `${SEQUENCES} predictions`, ...found, agrees };
 }
 
