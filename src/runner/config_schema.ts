@@ -2,12 +2,33 @@
  * What a configuration may contain, and the check that finds everything in
  * one that may not. It neither reads files nor fills in defaults.
  *
- * The schema library stays inside this file: no type of it is exported.
+ * The schema library stays inside this file and those of the fields: no type of
+ * it is exported from the package.
  */
 import { z } from "zod";
 import { findClashes } from "./config_clashes.ts";
 import type { Config, ConfigProblem } from "./config_types.ts";
-import { describeFound, isMapping, mapValues, valueAt } from "./mappings.ts";
+import {
+  file,
+  flag,
+  folder,
+  fraction,
+  fromZero,
+  integer,
+  integerOrNull,
+  oneOf,
+  positive,
+  positiveOrNull,
+  share,
+  size,
+} from "./field_types.ts";
+import {
+  describeFound,
+  isMapping,
+  listKeys,
+  mapValues,
+  valueAt,
+} from "./mappings.ts";
 import { suggest } from "./suggest.ts";
 import {
   EARLY_STOPPING,
@@ -26,28 +47,22 @@ type Fields = {
   };
 };
 
-const POSITIVE = "a positive number in the range of float32";
-
 /** Descriptions complete the sentence "wanted ...". */
 const FIELDS: Fields = {
   data: {
     source: oneOf("copy", "reverse", "substitute", "file"),
     n_samples: size(10_000_000),
     n_test: size(10_000_000),
-    src_length: length(),
-    tgt_length: length(),
+    src_length: integerOrNull(1, 65_536, "the longest of a file"),
+    tgt_length: integerOrNull(1, 65_536, "the longest of a file"),
     vocab_size: size(1_000_000),
     random_seed: integer(0, Number.MAX_SAFE_INTEGER),
     path: file(),
     test_path: file(),
-    test_fraction: z.number().gt(0).lt(1).describe(
-      "a number between 0 and 1",
-    ),
+    test_fraction: fraction(),
     tokens: oneOf("characters", "words", "integers"),
     min_count: size(1_000_000_000),
-    max_size: z.int().min(4).max(1_000_000).nullable().describe(
-      "an integer from 4 to 1000000, or null for any number",
-    ),
+    max_size: integerOrNull(4, 1_000_000, "any number"),
     on_too_long: oneOf("error", "skip", "truncate"),
     on_broken: oneOf("error", "skip"),
     shuffle_window: size(10_000_000),
@@ -59,17 +74,15 @@ const FIELDS: Fields = {
   },
   training: {
     epochs: size(1_000_000),
-    learning_rate: positive().describe(POSITIVE),
+    learning_rate: positive(),
     schedule: SCHEDULE,
     batch_size: size(1_000_000),
-    weight_decay: z.number().min(0).refine(isFloat32).describe(
-      "a number from 0 in the range of float32",
-    ),
-    clip_norm: positive().nullable().describe(`${POSITIVE}, or null for none`),
+    weight_decay: fromZero(),
+    clip_norm: positiveOrNull(),
     label_smoothing: share(),
     validation_fraction: share(),
     early_stopping: EARLY_STOPPING,
-    verbose: z.boolean().describe("true or false"),
+    verbose: flag(),
     threads: z.union([z.int().min(1).max(256), z.literal("auto")]).describe(
       "an integer from 1 to 256, or auto",
     ),
@@ -80,13 +93,9 @@ const FIELDS: Fields = {
     file: file(),
   },
   output: {
-    dir: z.string().min(1).nullable().describe(
-      "the path of a folder, or null for none",
-    ),
-    checkpoint_every: z.int().min(1).max(MAX_STEPS).nullable().describe(
-      `an integer from 1 to ${MAX_STEPS}, or null for the steps of an epoch`,
-    ),
-    report: z.boolean().describe("true or false"),
+    dir: folder(),
+    checkpoint_every: integerOrNull(1, MAX_STEPS, "the steps of an epoch"),
+    report: flag(),
   },
 };
 
@@ -219,47 +228,4 @@ function allPaths(): string[] {
   }).flatMap(([path, fields]) =>
     Object.keys(fields).map((key) => `${path}.${key}`)
   );
-}
-
-function listKeys(mapping: object): string {
-  return Object.keys(mapping).join(", ");
-}
-
-function size(most: number): z.ZodType<number> {
-  return integer(1, most);
-}
-
-/** The model computes in float32: what vanishes or overflows there is no rate. */
-function positive(): z.ZodNumber {
-  return z.number().positive().refine((value) => Math.fround(value) > 0)
-    .refine(isFloat32);
-}
-
-function isFloat32(value: number): boolean {
-  return Number.isFinite(Math.fround(value));
-}
-
-function share(): z.ZodType<number> {
-  return z.number().min(0).lt(1).describe("a number from 0 to below 1");
-}
-
-function integer(least: number, most: number): z.ZodType<number> {
-  return z.int().min(least).max(most)
-    .describe(`an integer from ${least} to ${most}`);
-}
-
-function length(): z.ZodType<number | null> {
-  return z.int().min(1).max(65_536).nullable()
-    .describe("an integer from 1 to 65536, or null for the longest of a file");
-}
-
-function file(): z.ZodType<string | null> {
-  return z.string().min(1).nullable()
-    .describe("the path of a file, or null for none");
-}
-
-function oneOf<const T extends string>(...values: readonly T[]): z.ZodEnum<
-  { readonly [Value in T]: Value }
-> {
-  return z.enum(values).describe(`one of ${values.join(", ")}`);
 }

@@ -64,3 +64,13 @@ export function describeFound(value: unknown): string {
   const text = value.length > 40 ? `${value.slice(0, 40)}...` : value;
   return `${JSON.stringify(text)} (text)`;
 }
+
+/**
+ * Names the keys of a mapping, for people.
+ *
+ * @param mapping Any mapping.
+ * @returns The keys, with commas between them.
+ */
+export function listKeys(mapping: object): string {
+  return Object.keys(mapping).join(", ");
+}

@@ -80,7 +80,7 @@ export interface TimingResults {
   readonly data: number;
   /** Building the model. */
   readonly build: number;
-  /** Training, with the compilation of its steps. */
+  /** Training, with the compilation of its steps and with validation. */
   readonly train: number;
   /** Testing. */
   readonly evaluate: number;

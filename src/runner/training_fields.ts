@@ -9,6 +9,14 @@ import type {
   WatchConfig,
 } from "./config_types.ts";
 import {
+  fraction,
+  fromZero,
+  integer,
+  integerOrNull,
+  oneOf,
+} from "./field_types.ts";
+import { listKeys } from "./mappings.ts";
+import {
   EARLY_STOPPING_DEFAULTS,
   SCHEDULE_DEFAULTS,
 } from "./training_defaults.ts";
@@ -16,25 +24,18 @@ import {
 /** Keys with what each may be. */
 type Fields = Readonly<Record<string, z.ZodType>>;
 
-/** Descriptions complete the sentence "wanted ...". */
-const FROM_ZERO = z.number().min(0).refine(isFloat32).describe(
-  "a number from 0 in the range of float32",
-);
-
-const METRICS: readonly MetricName[] = [
-  "loss",
-  "accuracy",
-  "validation_loss",
-  "validation_accuracy",
-  "validation_sequence_accuracy",
-];
-
 const WATCH = {
-  metric: z.enum(METRICS).describe(`one of ${METRICS.join(", ")}`),
+  metric: oneOf<MetricName>(
+    "loss",
+    "accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "validation_sequence_accuracy",
+  ),
   mode: z.enum(["min", "max"]).nullable().describe(
     "min, max, or null for what goes with the metric",
   ),
-  min_delta: FROM_ZERO,
+  min_delta: fromZero(),
 };
 
 /** The keys of `training.early_stopping`. */
@@ -52,26 +53,23 @@ export const SCHEDULE_FIELDS: Readonly<
   constant: {},
   warmup_cosine: {
     warmup_steps: integer(0, 1_000_000_000),
-    steps: z.int().min(1).max(1_000_000_000).nullable().describe(
-      "an integer from 1 to 1000000000, or null for the steps of all epochs",
-    ),
-    min_learning_rate: FROM_ZERO,
+    steps: integerOrNull(1, 1_000_000_000, "the steps of all epochs"),
+    min_learning_rate: fromZero(),
   },
   plateau: {
     metric: WATCH.metric,
     mode: WATCH.mode,
     patience: integer(0, 1_000_000),
     min_delta: WATCH.min_delta,
-    factor: z.number().gt(0).lt(1).describe("a number between 0 and 1"),
-    min_learning_rate: FROM_ZERO,
+    factor: fraction(),
+    min_learning_rate: fromZero(),
   },
 };
 
 const TYPES = Object.keys(SCHEDULE_FIELDS) as ScheduleConfig["type"][];
 
 /** What `training.schedule.type` may be. */
-export const SCHEDULE_TYPE: z.ZodType<ScheduleConfig["type"]> = z.enum(TYPES)
-  .describe(`one of ${TYPES.join(", ")}`);
+export const SCHEDULE_TYPE: z.ZodType<ScheduleConfig["type"]> = oneOf(...TYPES);
 
 /** What `training.early_stopping` may be. */
 export const EARLY_STOPPING: z.ZodType<WatchConfig | null> = z.strictObject(
@@ -106,17 +104,4 @@ function optional(fields: Fields, defaults: object): Fields {
       }).optional(),
     ]),
   );
-}
-
-function listKeys(mapping: object): string {
-  return Object.keys(mapping).join(", ");
-}
-
-function isFloat32(value: number): boolean {
-  return Number.isFinite(Math.fround(value));
-}
-
-function integer(least: number, most: number): z.ZodType {
-  return z.int().min(least).max(most)
-    .describe(`an integer from ${least} to ${most}`);
 }
