@@ -140,10 +140,13 @@ function describeOutcome(
   log: Logger,
 ): void {
   if (output === undefined) return;
-  const outcome = status === "completed" && test.accuracy !== null
-    ? `test accuracy ${test.accuracy.toFixed(4)}`
-    : status;
-  log.info(`Results are in ${JSON.stringify(output)} (${outcome})`);
+  const outcome = [
+    ...(status === "completed" ? [] : [status]),
+    ...(test.accuracy === null
+      ? []
+      : [`test accuracy ${test.accuracy.toFixed(4)}`]),
+  ];
+  log.info(`Results are in ${JSON.stringify(output)} (${outcome.join(", ")})`);
 }
 
 function exitCodeOf(status: RunStatus, interrupts: Interrupts): number {

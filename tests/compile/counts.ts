@@ -75,7 +75,8 @@ export function countAll(): Record<string, Record<PlanName, Counts>> {
   );
 }
 
-function count({ outputs, updates, frozen = [] }: Definition): Counts {
+/** Counts one plan. */
+export function count({ outputs, updates, frozen = [] }: Definition): Counts {
   const written = [
     ...Object.values(outputs),
     ...updates.map(([, value]) => value),

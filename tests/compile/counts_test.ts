@@ -5,9 +5,10 @@ import { assert, assertEquals } from "@std/assert";
 import recorded from "../fixtures/counts.json" with { type: "json" };
 import { Plans } from "../../src/nn/plans.ts";
 import { initialParameters } from "../../src/nn/seq2seq.ts";
+import type { StepOptions } from "../../src/nn/steps.ts";
 import { Random } from "../../src/random.ts";
 import { Variables } from "../../src/run/variables.ts";
-import { countAll, parameterBytes } from "./counts.ts";
+import { count, countAll, parameterBytes, train } from "./counts.ts";
 import { SHAPES } from "./support.ts";
 
 const COUNTS = countAll();
@@ -44,6 +45,21 @@ Deno.test("the arena of LARGE holds tiles, not batches, of intermediates", () =>
     `${arenaBytes} bytes, with ${parameters} for parameters, gradients and ` +
       `moments, and ${tileBytes} for a tile`,
   );
+});
+
+Deno.test("options of a step are fused into it, and multiply nothing anew", () => {
+  const shape = SHAPES.TINY!;
+  const off = COUNTS.TINY!.train;
+  const countWith = (options: StepOptions) => count(train(shape, options));
+  const decay = countWith({ weightDecay: 0.1, labelSmoothing: 0.1 });
+  assertEquals(decay.kernels, off.kernels);
+  const clip = countWith({ clipNorm: 1 });
+  // The sums of squares cannot be there before the gradients are.
+  assert(clip.kernels > off.kernels && clip.kernels <= off.kernels + 11);
+  for (const { multiplyAdds, arenaBytes } of [decay, clip]) {
+    assertEquals(multiplyAdds, off.multiplyAdds);
+    assert(arenaBytes <= off.arenaBytes);
+  }
 });
 
 Deno.test("what is counted are the plans of the model", () => {
