@@ -155,13 +155,13 @@ export class Training {
       throw error;
     }
     await this.#checkpoint();
-    const { history, earlyStopping } = this.#state;
+    const { history, earlyStopping, epoch } = this.#state;
     if (earlyStopping === undefined) return history;
     this.#setTensors(this.#best);
     return {
       ...history,
       bestEpoch: earlyStopping.bestEpoch,
-      stoppedEarly: this.#isPatienceOver(),
+      stoppedEarly: epoch <= epochs,
     };
   }
 

@@ -174,7 +174,7 @@ export interface TrainHistory {
    * stopping only.
    */
   readonly bestEpoch?: number;
-  /** Whether patience ended the training; with early stopping only. */
+  /** Whether it ended before its last epoch; with early stopping only. */
   readonly stoppedEarly?: boolean;
 }
 

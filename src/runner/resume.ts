@@ -90,16 +90,15 @@ export function findResumed(
         log.warn(`${message}; using the checkpoint before it`);
       }
       log.info(`Resuming after step ${state.step}, from ${found.path}`);
-      const { early_stopping } = config.training;
+      const { epochs, early_stopping } = config.training;
       const { waited = 0 } = state.earlyStopping ?? {};
       if (early_stopping !== null && waited >= early_stopping.patience) {
         log.info(
-          `The run has ended early, after epoch ${state.epoch - 1}: nothing ` +
-            `is left to train`,
+          `No epoch has been better for ${waited}: nothing is left to train`,
         );
-      } else if (state.epoch > config.training.epochs) {
+      } else if (state.epoch > epochs) {
         log.info(
-          `All ${config.training.epochs} epochs are done; to train on, set ` +
+          `All ${epochs} epochs are done; to train on, set ` +
             `training.epochs to more`,
         );
       }

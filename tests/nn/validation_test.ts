@@ -225,6 +225,13 @@ Deno.test("training ends where patience does, with the best parameters", async (
     const until = makeModel();
     await until.train(xSrc, xTgt, { ...OVERFITTED, epochs: best + 1 });
     assertEquals(bytesOf(model), bytesOf(until));
+    // With the last epoch patience ends nothing any more.
+    const exact = await makeModel().train(xSrc, xTgt, {
+      ...OVERFITTED,
+      epochs: stop,
+      earlyStopping: { patience },
+    });
+    assertEquals(exact, { ...history, stoppedEarly: false });
   }
 });
 
