@@ -80,8 +80,14 @@ export async function answerLines(
   });
   const format = isDetailed
     ? (answer: Answer) => JSON.stringify(detail(answer, model, codec))
-    : (answer: Answer) => codec.decode(withoutEnd(answer.tokens, model));
+    : (answer: Answer) =>
+      onOneLine(codec.decode(withoutEnd(answer.tokens, model)));
   return { text: answers.map((each) => `${format(each)}\n`).join(""), remarks };
+}
+
+/** Line breaks are characters as well; lines must still pair with lines. */
+function onOneLine(text: string): string {
+  return text.replace(/\r\n|[\r\n]/g, " ");
 }
 
 /** The tokens of a line; none if it cannot be answered. */

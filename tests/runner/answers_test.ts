@@ -92,6 +92,26 @@ Deno.test("texts are padded to the model, and answers end at the end", async () 
   assertEquals(text, wanted.map((answer) => `${answer}\n`).join(""));
 });
 
+Deno.test("an answer is one line, also where it has line breaks", async () => {
+  const vocabulary = new Vocabulary("characters", ["a", "\n", "\r\n", "\r"]);
+  for (const lineBreak of ["\n", "\r\n", "\r"]) {
+    const model = new Seq2SeqAttentionModel({ ...SPELLER.sizes, ...WIDTHS });
+    const bias = new Float32Array(vocabulary.size);
+    bias[vocabulary.numberOf(lineBreak)!] = 1000;
+    model.setParameters({
+      ...model.parameters(),
+      output_bias: { data: bias, shape: [vocabulary.size] },
+    });
+    const codec = vocabularyCodec(vocabulary);
+    const lines = linesOf("a", "aa");
+    const { text } = await answerLines(lines, model, codec, false);
+    assertEquals(text, "     \n     \n");
+    const detailed = await answerLines(lines, model, codec, true);
+    const [first] = detailed.text.split("\n");
+    assertEquals(JSON.parse(first!).prediction, lineBreak.repeat(5));
+  }
+});
+
 Deno.test("unknown tokens are named, and answered as unknown", async () => {
   const { text, remarks } = await spell(false, "axby", "abcda");
   assertEquals(remarks, [

@@ -48,7 +48,8 @@ as the model's source length.
 A line that cannot be answered (too long, not UTF-8, no integers) has an empty
 line for an answer, or {"line": N, "error": "..."}, and standard error says
 which and why; the others are answered. An empty line, and one with tokens that
-the vocabulary does not have, is answered with a warning.
+the vocabulary does not have, is answered with a warning. A line break in a
+prediction is written as a space; JSON has it as it is.
 Exit codes: 0 done, or nobody reads on; 1 a line could not be answered; 2 wrong
 usage, model or input file.`,
   async run({ model: path, input, json, threads = "1" }) {
