@@ -62,6 +62,16 @@ export function namesIn(folder: string): string[] {
   return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 }
 
+/** Lets nothing be written to any file until it is disposed of. */
+export function fullDisk(): Disposable {
+  const { prototype } = Deno.FsFile;
+  const { writeSync } = prototype;
+  prototype.writeSync = () => {
+    throw new Error("No space left on device (os error 28)");
+  };
+  return { [Symbol.dispose]: () => void (prototype.writeSync = writeSync) };
+}
+
 /** The folder of the project, ending in a slash. */
 export const ROOT = new URL("../", import.meta.url);
 

@@ -68,7 +68,7 @@ async function run(
     ...options.compile,
   });
   const build = clock.lap();
-  const metrics = folder?.metrics(options.resume?.state);
+  const metrics = folder?.metrics(options.resume?.state, log);
   const saving = folder === undefined
     ? options
     : withCheckpoints(options, folder, metrics, batchesOf(train), config, log);

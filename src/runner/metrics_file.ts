@@ -1,6 +1,8 @@
 /**
  * The file `metrics.jsonl`: a line of JSON for each step and each epoch, added
- * while training goes on, for other programs to follow.
+ * while training goes on, for other programs to follow. Where it cannot be
+ * written to any more, the training is still worth its time: that is told, and
+ * the file ends.
  */
 import { OutputError } from "./output.ts";
 import { describeFileError } from "./files.ts";
@@ -33,6 +35,8 @@ export interface Done {
 export class MetricsFile {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  readonly #onFailure: (error: OutputError) => void;
+  #hasFailed = false;
   #waiting = "";
   #since = 0;
 
@@ -42,32 +46,31 @@ export class MetricsFile {
    * @param path Where it is.
    * @param done The steps and epochs that are done already: lines about later
    * ones, which a run that is continued will write again, are cut off.
+   * @param onFailure Told once if the file cannot be written to; nothing is
+   * added to it then.
    * @throws {OutputError} If the file cannot be opened.
    */
-  constructor(path: string, done: Done) {
+  constructor(
+    path: string,
+    done: Done,
+    onFailure: (error: OutputError) => void,
+  ) {
     this.#path = path;
-    this.#file = this.#attempt(() => {
-      const file = Deno.openSync(path, {
-        read: true,
-        write: true,
-        create: true,
-      });
-      const kept = done.step === 0
-        ? 0
-        : lengthUpTo(Deno.readFileSync(path), done);
-      file.truncateSync(kept);
-      file.seekSync(kept, Deno.SeekMode.Start);
-      return file;
-    });
+    this.#onFailure = onFailure;
+    try {
+      this.#file = openUpTo(path, done);
+    } catch (error) {
+      throw this.#failure(error);
+    }
   }
 
   /**
    * Adds a line; it is in the file within a moment if training goes on.
    *
    * @param line What it says.
-   * @throws {OutputError} If the file cannot be written.
    */
   add(line: MetricsLine): void {
+    if (this.#hasFailed) return;
     const now = performance.now();
     if (this.#waiting === "") this.#since = now;
     this.#waiting += `${JSON.stringify(line)}\n`;
@@ -76,35 +79,36 @@ export class MetricsFile {
 
   /** Writes what waits, and closes the file. */
   close(): void {
-    try {
-      this.flush();
-    } finally {
-      this.#file.close();
-    }
+    this.flush();
+    this.#file.close();
   }
 
-  /**
-   * Writes what waits.
-   *
-   * @throws {OutputError} If the file cannot be written.
-   */
+  /** Writes what waits. */
   flush(): void {
     let bytes = new TextEncoder().encode(this.#waiting);
     this.#waiting = "";
-    this.#attempt(() => {
+    try {
       while (bytes.length > 0) {
         bytes = bytes.subarray(this.#file.writeSync(bytes));
       }
-    });
-  }
-
-  #attempt<T>(action: () => T): T {
-    try {
-      return action();
     } catch (error) {
-      throw new OutputError(this.#path, describeFileError(error));
+      this.#hasFailed = true;
+      this.#onFailure(this.#failure(error));
     }
   }
+
+  #failure(error: unknown): OutputError {
+    return new OutputError(this.#path, describeFileError(error));
+  }
+}
+
+/** Opens the file, to be written to after the lines about what is done. */
+function openUpTo(path: string, done: Done): Deno.FsFile {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  const kept = done.step === 0 ? 0 : lengthUpTo(Deno.readFileSync(path), done);
+  file.truncateSync(kept);
+  file.seekSync(kept, Deno.SeekMode.Start);
+  return file;
 }
 
 /** The bytes up to the first line that is broken or about what is not done. */

@@ -11,6 +11,7 @@ import type { Samples } from "../report/samples.ts";
 import type { Config } from "./config_types.ts";
 import type { Dataset } from "./dataset.ts";
 import { describeFileError, inspect } from "./files.ts";
+import type { Logger } from "./logging.ts";
 import { MetricsFile } from "./metrics_file.ts";
 import { openOutput, OutputError } from "./output.ts";
 import { formatResults, type Results } from "./results.ts";
@@ -97,13 +98,15 @@ export class OutputFolder {
    * Opens `metrics.jsonl`.
    *
    * @param resumed The training that is gone on with, if any.
+   * @param log Told if the file can no longer be written to.
    * @returns The file, to be closed.
-   * @throws {OutputError} If it cannot be written.
+   * @throws {OutputError} If it cannot be opened.
    */
-  metrics(resumed?: TrainingState): MetricsFile {
+  metrics(resumed: TrainingState | undefined, log: Logger): MetricsFile {
     const { step = 0, epoch = 1 } = resumed ?? {};
     const done = { step, epoch: epoch - 1 };
-    return new MetricsFile(this.pathOf(RUN_FILES.metrics), done);
+    const path = this.pathOf(RUN_FILES.metrics);
+    return new MetricsFile(path, done, ({ message }) => log.error(message));
   }
 
   /**

@@ -1,9 +1,13 @@
 // metrics.jsonl: what its readers find, while a run goes on and when it is
 // continued.
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MetricsFile } from "../../src/runner/metrics_file.ts";
 import { OutputError } from "../../src/runner/output.ts";
-import { testWith, withFolder } from "../helpers.ts";
+import { fullDisk, testWith, withFolder } from "../helpers.ts";
+
+const fail = (error: Error): never => {
+  throw error;
+};
 
 const stepLine = (step: number) =>
   ({ kind: "step", step, epoch: 1, loss: 1 / step }) as const;
@@ -18,7 +22,7 @@ testWith(
   async () => {
     await withFolder((folder) => {
       const path = `${folder}/metrics.jsonl`;
-      const metrics = new MetricsFile(path, { step: 0, epoch: 9 });
+      const metrics = new MetricsFile(path, { step: 0, epoch: 9 }, fail);
       metrics.add(stepLine(1));
       metrics.add({ kind: "epoch", step: 1, epoch: 1, loss: null });
       assertEquals(
@@ -37,12 +41,12 @@ testWith(
   async () => {
     await withFolder((folder) => {
       const path = `${folder}/metrics.jsonl`;
-      const first = new MetricsFile(path, { step: 0, epoch: 9 });
+      const first = new MetricsFile(path, { step: 0, epoch: 9 }, fail);
       for (let step = 1; step <= 5; step++) first.add(stepLine(step));
       first.close();
       // A process that was killed may leave half a line.
       Deno.writeTextFileSync(path, '{"kind":"st', { append: true });
-      const second = new MetricsFile(path, { step: 3, epoch: 9 });
+      const second = new MetricsFile(path, { step: 3, epoch: 9 }, fail);
       for (let step = 4; step <= 6; step++) second.add(stepLine(step));
       second.close();
       assertEquals(stepsIn(path), [1, 2, 3, 4, 5, 6]);
@@ -54,10 +58,36 @@ testWith(["read", "write"], "a new run begins anew", async () => {
   await withFolder((folder) => {
     const path = `${folder}/metrics.jsonl`;
     Deno.writeTextFileSync(path, '{"kind":"step","step":1,"epoch":1}\n');
-    new MetricsFile(path, { step: 0, epoch: 9 }).close();
+    new MetricsFile(path, { step: 0, epoch: 9 }, fail).close();
     assertEquals(Deno.readTextFileSync(path), "");
   });
 });
+
+testWith(
+  ["read", "write"],
+  "a full disk is told of once, and costs only the lines",
+  async () => {
+    await withFolder((folder) => {
+      const path = `${folder}/metrics.jsonl`;
+      const told: Error[] = [];
+      const metrics = new MetricsFile(path, { step: 0, epoch: 0 }, (error) => {
+        told.push(error);
+      });
+      metrics.add({ ...stepLine(1), kind: "epoch" });
+      {
+        using _ = fullDisk();
+        metrics.add({ ...stepLine(2), kind: "epoch" });
+        metrics.add({ ...stepLine(3), kind: "epoch" });
+      }
+      // What would follow now would have a gap before it.
+      metrics.add({ ...stepLine(4), kind: "epoch" });
+      metrics.close();
+      assertEquals(stepsIn(path), [1]);
+      assertEquals(told.map((error) => error.constructor), [OutputError]);
+      assertStringIncludes(told[0]!.message, `"${path}": No space left`);
+    });
+  },
+);
 
 testWith(
   ["read", "write"],
@@ -65,7 +95,7 @@ testWith(
   async () => {
     await withFolder((folder) => {
       assertThrows(
-        () => new MetricsFile(folder, { step: 0, epoch: 9 }),
+        () => new MetricsFile(folder, { step: 0, epoch: 9 }, fail),
         OutputError,
         folder,
       );

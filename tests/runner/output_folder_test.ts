@@ -5,7 +5,7 @@ import type { Samples } from "../../src/report/samples.ts";
 import { OutputError } from "../../src/runner/output.ts";
 import type { Results } from "../../src/runner/results.ts";
 import { AttentionRunner } from "../../src/runner/runner.ts";
-import { testWith, withFolder } from "../helpers.ts";
+import { fullDisk, testWith, withFolder } from "../helpers.ts";
 
 const runnerFor = (dir: string, report: boolean): AttentionRunner =>
   new AttentionRunner({
@@ -86,6 +86,32 @@ testWith(["read", "write"], "files that are not a run's stay", async () => {
   });
 });
 
+/** What others may have left under the names of a run's files. */
+const FOREIGN = [
+  ["results.json", "{"],
+  ["results.json", "{}"],
+  ["results.json", "null"],
+  ["results.json", '{"schema_version":1}'],
+  ["samples.json", '{"schema_version":1,"samples":[{}]}'],
+] as const;
+
+testWith(
+  ["read", "write"],
+  "a disk that is full costs the files of a run, not its results",
+  async () => {
+    await withFolder(async (folder) => {
+      const wanted = await runnerFor(`${folder}/whole`, true).run();
+      let disk: Disposable | undefined;
+      const found = await runnerFor(`${folder}/full`, true)
+        .run({ onStep: () => void (disk ??= fullDisk()) })
+        .finally(() => disk?.[Symbol.dispose]());
+      assertEquals([found.status, found.test], ["completed", wanted.test]);
+      assertEquals(found.train, wanted.train);
+      assertEquals(namesIn(`${folder}/full`), ["checkpoints", "metrics.jsonl"]);
+    });
+  },
+);
+
 testWith(
   ["read", "write"],
   "report makes the page later, and names what is missing",
@@ -96,8 +122,12 @@ testWith(
       assertEquals(await main(["report", folder]), 0);
       const page = Deno.readTextFileSync(`${folder}/report.html`);
       assert(page.includes("Sample predictions"));
-      Deno.writeTextFileSync(`${folder}/results.json`, "{}");
-      assertEquals(await main(["report", folder]), 2);
+      const results = Deno.readTextFileSync(`${folder}/results.json`);
+      for (const [name, text] of FOREIGN) {
+        Deno.writeTextFileSync(`${folder}/results.json`, results);
+        Deno.writeTextFileSync(`${folder}/${name}`, text);
+        assertEquals(await main(["report", folder]), 2, `${name}: ${text}`);
+      }
       assertEquals(Deno.readTextFileSync(`${folder}/report.html`), page);
     });
   },

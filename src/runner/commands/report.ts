@@ -46,13 +46,30 @@ Exit codes: 0 done; 2 the folder holds no run, or the page cannot be written.`,
       ], "report");
     }
     const samples = readJson(join(folder!, RUN_FILES.samples));
-    const page = renderReport(results as Results, samples as Samples);
+    const page = render(folder!, results as Results, samples as Samples);
     const path = output ?? join(folder!, RUN_FILES.report);
     await openOutput(path).write(page);
     writeToStderr(`The report is in ${JSON.stringify(path)}\n`);
     return 0;
   },
 });
+
+/** Files that others have made, or half of one, may lack anything. */
+function render(folder: string, results: Results, samples: Samples): string {
+  try {
+    return renderReport(results, samples);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw foreign(folder, error.message);
+  }
+}
+
+function foreign(path: string, found: string): UsageError {
+  return new UsageError([
+    `Cannot report on ${JSON.stringify(path)}: found something else ` +
+    `(${found}), wanted what a run of this version has written`,
+  ], "report");
+}
 
 /** The content of a file of JSON; undefined if there is no such file. */
 function readJson(path: string): unknown {
@@ -65,14 +82,12 @@ function readJson(path: string): unknown {
       `Cannot read ${JSON.stringify(path)}: ${describeFileError(error)}`,
     ], "report");
   }
+  let value: { readonly schema_version?: unknown } | null;
   try {
-    const value = JSON.parse(text);
-    if (value?.schema_version === 1) return value;
+    value = JSON.parse(text);
   } catch {
-    // Said below.
+    throw foreign(path, "no JSON");
   }
-  throw new UsageError([
-    `Cannot report on ${JSON.stringify(path)}: found something else, wanted ` +
-    `what a run of this version has written`,
-  ], "report");
+  if (value?.schema_version === 1) return value;
+  throw foreign(path, "no schema_version of 1");
 }
