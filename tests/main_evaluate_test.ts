@@ -69,8 +69,8 @@ processTest(
         [[...LINE, "x", "--format", "csv"], 2, 'is "csv", wanted tsv or jsonl'],
         [
           [...LINE, "empty.tsv"],
-          1,
-          'Cannot evaluate on "empty.tsv": it has no',
+          2,
+          'Cannot read "empty.tsv": it has no pair that the model can take',
         ],
       ];
       for (const [args, wanted, says] of cases) {

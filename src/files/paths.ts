@@ -65,6 +65,10 @@ export function describeFileError(error: unknown): string {
     return "no such file or folder";
   }
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  if (error instanceof Deno.errors.AlreadyExists) {
+    // Of what is made, only folders are not looked for first.
+    return "it is a file, not a folder";
+  }
   if (error instanceof Deno.errors.NotADirectory) {
     return "a part of its path is not a folder";
   }

@@ -25,6 +25,7 @@ import type { DataResults, Dataset } from "./dataset.ts";
 import type { Logger } from "./logging.ts";
 import type { RunSizes } from "./memory_estimate.ts";
 import { ReadingProgress } from "./reading_progress.ts";
+import { count } from "./names.ts";
 import { findExcess } from "./memory_limit.ts";
 import { findLongWarmup } from "./training_clashes.ts";
 
@@ -132,12 +133,14 @@ class FileDataset implements Dataset {
     const { path, on_too_long } = this.#config.data;
     const { broken, tooLong } = this.#found;
     log.info(
-      `Read ${JSON.stringify(path)}: ${train_sequences} pairs to train on, ` +
+      `Read ${JSON.stringify(path)}: ${
+        count(train_sequences, "pair")
+      } to train on, ` +
         (validation_sequences > 0
           ? `${validation_sequences} to validate on, `
           : "") +
         `${test_sequences} to test on, a vocabulary of ${vocab_size}, ` +
-        `${unknown_tokens} unknown tokens`,
+        count(unknown_tokens, "unknown token"),
     );
     if (broken.count > 0) {
       log.warn(`Left out ${describeLines(broken, "no pair")}`);

@@ -130,7 +130,7 @@ export class Progress {
     const seconds = Math.max(now - this.#first!, 1e-3) / 1000;
     const rest = seconds * (this.#steps - this.#step) / taken;
     return {
-      rate: `${(taken / seconds).toPrecision(3)} steps/s`,
+      rate: `${formatRate(taken / seconds)} steps/s`,
       left: `${formatDuration(rest)} left`,
     };
   }
@@ -149,6 +149,11 @@ function formatValidation(metrics: EpochMetrics): string {
     : `, sequence accuracy ${validationSequenceAccuracy.toFixed(4)}`;
   return `; held out: loss ${validationLoss.toFixed(4)}, accuracy ` +
     `${validationAccuracy?.toFixed(4)}${sequences}`;
+}
+
+/** Three digits, or more where the number has them. */
+function formatRate(rate: number): string {
+  return rate < 999.5 ? rate.toPrecision(3) : rate.toFixed(0);
 }
 
 function formatDuration(seconds: number): string {

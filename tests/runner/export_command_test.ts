@@ -60,7 +60,10 @@ processTest(
         ],
         [["-m", "broken.safetensors", "-o", "x"], 'read "broken.safetensors"'],
         [["-m", "none.safetensors", "-o", "x"], 'read "none.safetensors"'],
-        [["-m", "m.safetensors", "-o", "m.safetensors"], '"m.safetensors"'],
+        [
+          ["-m", "m.safetensors", "-o", "m.safetensors"],
+          'write to "m.safetensors": it is a file, not a folder',
+        ],
         [["-m", "m.safetensors", "-o", "taken"], "forward.onnx"],
         [["-m", "m.safetensors"], 'Option "--output FOLDER" is missing'],
       ];

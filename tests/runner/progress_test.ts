@@ -60,6 +60,15 @@ Deno.test("Progress writes lines where there is no terminal", () => {
   ]);
 });
 
+Deno.test("Progress tells a fast pace in plain digits", () => {
+  for (const [stepTime, rate] of [[0.5, "2000"], [0.75, "1333"], [8, "125"]]) {
+    const last = train({ isTerminal: false, stepTime: Number(stepTime) }).at(
+      -1,
+    );
+    assertStringIncludes(last!, `step 40/40, ${rate} steps/s, `);
+  }
+});
+
 Deno.test("Progress tells what held-out data have come to", () => {
   const lines: string[] = [];
   const console = new StatusConsole({

@@ -1,6 +1,7 @@
 /**
  * The command `evaluate`: a trained model measured on a file of pairs.
  */
+import { FileError } from "../../files/errors.ts";
 import { LineRemarks } from "../line_remarks.ts";
 import { openLines, readLines } from "../../data/line_stream.ts";
 import { measureLines } from "../measure_lines.ts";
@@ -68,10 +69,7 @@ Exit codes: 0 done; 1 lines were left out; 2 wrong usage, model or data file.`,
     });
     remarks.finish();
     if (measures.sequences === 0) {
-      throw new Error(
-        `Cannot evaluate on ${JSON.stringify(data)}: it has no pair that the ` +
-          `model can take`,
-      );
+      throw new FileError(data, "it has no pair that the model can take");
     }
     await writeToStdout(`${JSON.stringify(measures, null, 2)}\n`);
     return measures.skipped === 0 ? 0 : 1;
