@@ -50,42 +50,59 @@ ${
       )
     )
   }
-${
-    prediction.map((token, step) => {
-      const same = token === target[step];
-      const y = TOP + CELL * step + 16;
-      return markup`<text class="token ${same ? "" : "wrong"}" x="${
-        left - 8
-      }" y="${y}" text-anchor="end">${
-        shorten(token)
-      }<title>${token}</title></text><text class="verdict ${
-        same ? "right" : "wrong"
-      }" x="${right + 6}" y="${y}">${same ? "✓" : "✗"}${
-        !same &&
-        markup`<tspan class="wanted" dx="5">${
-          shorten(target[step] ?? "")
-        }</tspan><title>wanted ${target[step]}</title>`
-      }</text>`;
-    })
-  }
+${prediction.map((_, step) => rowLabel(sample, step, left, right))}
 ${
     source.map((token, from) => {
       const x = left + CELL * (from + 0.5);
-      return upright
-        ? markup`<text class="token" x="${x}" y="${
-          bottom + 16
-        }" text-anchor="middle">${shorten(token)}</text>`
-        : markup`<text class="token" transform="translate(${x + 4} ${
-          bottom + 8
-        }) rotate(-90)" text-anchor="end">${
-          shorten(token)
-        }<title>${token}</title></text>`;
+      return columnLabel(token, x, bottom, upright);
     })
   }
 <text class="axis" x="${(left + right) / 2}" y="${
     height - 4
   }" text-anchor="middle">source</text>
 </svg>`;
+}
+
+/** What was predicted at a step, and whether that was wanted. */
+function rowLabel(
+  { target, prediction }: Sample,
+  step: number,
+  left: number,
+  right: number,
+): Markup {
+  const token = prediction[step]!;
+  const same = token === target[step];
+  const y = TOP + CELL * step + 16;
+  return markup`<text class="token ${same ? "" : "wrong"}" x="${
+    left - 8
+  }" y="${y}" text-anchor="end">${
+    shorten(token)
+  }<title>${token}</title></text><text class="verdict ${
+    same ? "right" : "wrong"
+  }" x="${right + 6}" y="${y}">${same ? "✓" : "✗"}${
+    !same &&
+    markup`<tspan class="wanted" dx="5">${
+      shorten(target[step] ?? "")
+    }</tspan><title>wanted ${target[step]}</title>`
+  }</text>`;
+}
+
+/** A token of the source under its column. */
+function columnLabel(
+  token: string,
+  x: number,
+  bottom: number,
+  upright: boolean,
+): Markup {
+  return upright
+    ? markup`<text class="token" x="${x}" y="${
+      bottom + 16
+    }" text-anchor="middle">${shorten(token)}</text>`
+    : markup`<text class="token" transform="translate(${x + 4} ${
+      bottom + 8
+    }) rotate(-90)" text-anchor="end">${
+      shorten(token)
+    }<title>${token}</title></text>`;
 }
 
 /** How wide the drawing of a prediction is, in pixels. */
