@@ -105,6 +105,20 @@ function columnLabel(
     }<title>${token}</title></text>`;
 }
 
+/** The most tokens of a side that are drawn: more make a page of megabytes. */
+const DRAWN = 64;
+
+/** The part of a sample that is drawn. */
+export function drawnPart(sample: Sample): Sample {
+  const { source, target, prediction, attention } = sample;
+  return {
+    source: source.slice(0, DRAWN),
+    target: target.slice(0, DRAWN),
+    prediction: prediction.slice(0, DRAWN),
+    attention: attention.slice(0, DRAWN).map((row) => row.slice(0, DRAWN)),
+  };
+}
+
 /** How wide the drawing of a prediction is, in pixels. */
 export function heatmapWidth(sample: Sample): number {
   const marks = MARK + (isRight(sample) ? 0 : labelWidth(sample.target));

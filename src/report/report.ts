@@ -6,7 +6,7 @@
  * were looked at want a DOM or weigh megabytes for two kinds of picture.
  */
 import type { Results } from "../runner/results.ts";
-import { heatmap, heatmapWidth, isRight } from "./heatmap.ts";
+import { drawnPart, heatmap, heatmapWidth, isRight } from "./heatmap.ts";
 import { lineChart, type Series } from "./line_chart.ts";
 import { type Content, Markup, markup } from "./markup.ts";
 import type { Sample, Samples } from "./samples.ts";
@@ -164,12 +164,17 @@ wanted.</p>
 ${
     samples.map((sample, at) => {
       const right = isRight(sample);
-      const size = heatmapWidth(sample) > HALF_WIDTH ? "wide" : "";
+      const drawn = drawnPart(sample);
+      const size = heatmapWidth(drawn) > HALF_WIDTH ? "wide" : "";
+      const longest = Math.max(sample.source.length, sample.target.length);
+      const cut =
+        longest > Math.max(drawn.source.length, drawn.target.length) &&
+        markup` <span class="quiet">the beginning, of up to ${longest} tokens</span>`;
       return markup`<figure class="card ${size}"><h3>${
         at + 1
       }. <span class="verdict ${right ? "right" : "wrong"}">${
         right ? "right" : "wrong"
-      }</span></h3><div class="scroll">${heatmap(sample)}</div></figure>
+      }</span>${cut}</h3><div class="scroll">${heatmap(drawn)}</div></figure>
 `;
     })
   }</div>`;

@@ -260,6 +260,26 @@ Deno.test("a wrong token shows what was wanted", () => {
   assertEquals(page.match(/✗</g)?.length, 1);
 });
 
+Deno.test("of long sequences the beginning is drawn, and all of them judged", () => {
+  const pageOf = (length: number): string => {
+    const tokens = Array<string>(length).fill("a");
+    const attention = tokens.map(() => Array(length).fill(1 / length));
+    const prediction = [...tokens.slice(1), "b"];
+    const long: Sample = {
+      source: tokens,
+      target: tokens,
+      prediction,
+      attention,
+    };
+    return renderReport(RESULTS, { ...SAMPLES, samples: [long] });
+  };
+  const page = pageOf(300);
+  assertEquals(page.match(/<rect class="cell"/g)?.length, 64 * 64);
+  assertStringIncludes(page, "the beginning, of up to 300 tokens");
+  assertStringIncludes(page, '<span class="verdict wrong">');
+  assertEquals(pageOf(64).includes("the beginning, of"), false);
+});
+
 Deno.test("a run without a test and without an epoch has a report as well", () => {
   const empty = buildResults({
     status: "interrupted",
