@@ -20,8 +20,6 @@ export interface Built {
 
 /** Options of {@linkcode buildKernels}. */
 export interface BuildOptions extends RewriteOptions {
-  /** Variables that do not change from step to step; none by default. */
-  frozen?: readonly Node[];
   /** What the intermediates of a tile may take, in bytes. */
   tileBytes?: number | undefined;
   /**
@@ -48,7 +46,7 @@ export function buildKernels(
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
-  const rewritten = rewrite([...outputs, ...values], rewriting);
+  const rewritten = rewrite([...outputs, ...values], { ...rewriting, frozen });
   const next = rewritten.slice(outputs.length);
   const lowerFor = (threads: number): Lowered =>
     lower(

@@ -3,6 +3,7 @@
  * factors. A set may be split in two, looked up, scattered, or have one of its
  * sums multiplied out term by term. Values that exist already cost nothing.
  */
+import { FROZEN_SHARE } from "./frozen.ts";
 import { ELEMENT, MOVED, MULTIPLY_ADD, ROW, STORED, SUMMED } from "./cost.ts";
 import {
   bitsOf,
@@ -71,6 +72,8 @@ export class Problem {
   readonly prints: Int32Array;
   /** The factors that are lookups, as bits. */
   readonly #lookups: number;
+  /** The factors that stay from step to step, as bits. */
+  #fixed = 0;
   /** New intermediate values may not be larger. */
   readonly #roomy: number;
   readonly #groups: ReadonlySet<number> | null;
@@ -156,6 +159,10 @@ export class Problem {
   /** Plans every set, small ones first; returns the cost of the whole. */
   solve(networks: Networks, built: Built): number {
     const { full } = this;
+    this.#fixed = this.factors.reduce(
+      (bits, { node }, at) => networks.isFixed(node) ? bits | 1 << at : bits,
+      0,
+    );
     const apart = !this.#isConnected(full);
     for (let set = 1; set <= full; set++) {
       if (!apart && !this.#isConnected(set)) continue;
@@ -228,7 +235,8 @@ export class Problem {
       if ((left & lowest) === 0) continue;
       const parts = this.cost[left]! + this.cost[set ^ left]!;
       if (parts >= this.cost[set]!) continue;
-      const cost = parts + reluctance * this.#combine(left, set ^ left);
+      const work = this.#shareOf(set) * this.#combine(left, set ^ left);
+      const cost = parts + reluctance * work;
       if (cost < this.cost[set]!) {
         this.cost[set] = cost;
         this.choice[set] = left;
@@ -243,6 +251,11 @@ export class Problem {
         this.#distribute(set, at, networks, built);
       }
     }
+  }
+
+  /** The share of its work that a set costs in every step. */
+  #shareOf(set: number): number {
+    return (set & ~this.#fixed) === 0 ? FROZEN_SHARE : 1;
   }
 
   /** The work of bringing two parts together. */
@@ -326,7 +339,8 @@ export class Problem {
 
   #sumCost(set: number, at: number, networks: Networks, built: Built): SumCost {
     const terms = networks.termsOf(this.factors[at]!.node);
-    let cost = ELEMENT * this.sizeOf(this.outOf(set)) * (terms.length - 1);
+    let cost = this.#shareOf(set) * ELEMENT * this.sizeOf(this.outOf(set)) *
+      (terms.length - 1);
     for (const term of terms) {
       if (cost >= this.cost[set]!) return { cost, atLeast: true };
       const child = this.#child(set, at, term);

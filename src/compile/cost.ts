@@ -5,6 +5,7 @@
 import { sizeOf } from "../array.ts";
 import { multiplyAdds } from "../graph/einsum.ts";
 import { type Node, reachable } from "../graph/node.ts";
+import { fixedBelow, FROZEN_SHARE } from "./frozen.ts";
 
 /** The unit: one multiply-add inside a register-blocked product. */
 export const MULTIPLY_ADD = 1;
@@ -81,14 +82,24 @@ export function costOf(node: Node): number {
   }
 }
 
-/** The work of everything that some outputs depend on. */
-export function graphCost(outputs: readonly Node[]): Cost {
+/**
+ * The work of everything that some outputs depend on.
+ *
+ * @param outputs The outputs.
+ * @param frozen Variables that stay for many steps: in the total, what they
+ * alone decide counts for a share.
+ */
+export function graphCost(
+  outputs: readonly Node[],
+  frozen: readonly Node[] = [],
+): Cost {
   const order = reachable(outputs);
+  const fixed = fixedBelow(outputs, frozen);
   let products = 0;
   let elements = 0;
   let total = 0;
   for (const node of order) {
-    total += costOf(node);
+    total += costOf(node) * (fixed.has(node) ? FROZEN_SHARE : 1);
     products += multiplyAdds(node);
     if (WRITERS.has(node.op)) elements += sizeOf(node.shape);
   }

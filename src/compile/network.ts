@@ -69,12 +69,20 @@ interface Piece {
 export class Networks {
   readonly #terms = new Map<Node, readonly Term[]>();
   readonly #sums: ReadonlySet<Node>;
+  readonly #fixed: ReadonlySet<Node>;
 
   /**
    * @param order All nodes that may be looked at, in topological order.
+   * @param fixed Those that stay from step to step.
    */
-  constructor(order: readonly Node[]) {
+  constructor(order: readonly Node[], fixed: ReadonlySet<Node>) {
     this.#sums = findSums(order);
+    this.#fixed = fixed;
+  }
+
+  /** Whether the node is computed once for many steps. */
+  isFixed(node: Node): boolean {
+    return this.#fixed.has(node);
   }
 
   /** Whether it may pay to multiply the node out term by term. */

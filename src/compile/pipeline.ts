@@ -26,7 +26,11 @@ export interface Pass {
   /** The rules it makes use of. */
   readonly rules: readonly Rule[];
   /** From outputs to equal outputs. */
-  readonly run: (outputs: readonly Node[], onRule?: OnRule) => Node[];
+  readonly run: (
+    outputs: readonly Node[],
+    onRule?: OnRule,
+    frozen?: readonly Node[],
+  ) => Node[];
 }
 
 function rulePass(name: string, why: string, rules: readonly Rule[]): Pass {
@@ -45,11 +49,12 @@ function frugalPass(name: string, why: string, rules: readonly Rule[]): Pass {
     name,
     why,
     rules,
-    run(outputs, onRule) {
+    run(outputs, onRule, frozen) {
       const after = run(outputs, onRule);
-      return graphCost(after).total < graphCost(outputs).total
-        ? after
-        : [...outputs];
+      const [less, most] = [after, outputs].map((outputs) =>
+        graphCost(outputs, frozen).total
+      ) as [number, number];
+      return less < most ? after : [...outputs];
     },
   };
 }
@@ -116,6 +121,8 @@ export interface RewriteOptions {
   ) => void;
   /** Called after each firing of a rule. */
   onRule?: OnRule;
+  /** Variables that stay for many steps; none by default. */
+  frozen?: readonly Node[];
 }
 
 /**
@@ -131,7 +138,7 @@ export function rewrite(
   outputs: readonly Node[],
   options: RewriteOptions = {},
 ): Node[] {
-  const { without = [], check = false, onPass, onRule } = options;
+  const { without = [], check = false, onPass, onRule, frozen } = options;
   for (const name of without) {
     if (PASSES.some((pass) => pass.name === name)) continue;
     throw new RangeError(
@@ -142,7 +149,7 @@ export function rewrite(
   let current = [...outputs];
   for (const pass of PASSES) {
     if (without.includes(pass.name)) continue;
-    const after = pass.run(current, onRule);
+    const after = pass.run(current, onRule, frozen);
     if (check) verify(after);
     onPass?.(pass.name, current, after);
     current = after;

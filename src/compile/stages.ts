@@ -6,6 +6,7 @@
  */
 import { isLeaf } from "../graph/leaves.ts";
 import type { Node } from "../graph/node.ts";
+import { fixedIn } from "./frozen.ts";
 
 /** How a node relates to the batch axis. */
 export type Share =
@@ -44,14 +45,8 @@ export function assignStages(
   const stages = new Map<Node, Stage>();
   for (const node of order) stages.set(node, stageOf(node, batch, stages));
   sink(order, stages);
-  const fixed = new Set<Node>(frozen);
-  for (const node of order) {
-    const known = node.op === "constant" || node.op === "iota" ||
-      (node.inputs.length > 0 && node.inputs.every((x) => fixed.has(x)));
-    if (known) fixed.add(node);
-    if (known && !isLeaf(node.op)) {
-      stages.set(node, { at: PREPARED, share: "whole" });
-    }
+  for (const node of fixedIn(order, frozen)) {
+    if (!isLeaf(node.op)) stages.set(node, { at: PREPARED, share: "whole" });
   }
   return { batch, of: stages };
 }

@@ -80,7 +80,7 @@ Deno.test("formatKernels() shows what is prepared, and a last smaller tile", () 
   const h = matmul(matmul(x, add(mul(w, w), 1)), w);
   const { lowered } = buildKernels([sum(mul(h, h))], [], {
     frozen: [w],
-    tileBytes: 100_000,
+    tileBytes: 50_000,
   });
   const { batch, tile } = lowered;
   const text = formatKernels(lowered);

@@ -62,6 +62,24 @@ Deno.test("a table with more rows than lookups is not", () => {
   assertEquals(rewrite(outputs), outputs);
 });
 
+Deno.test("a table that stays for many steps may have more rows than lookups", () => {
+  for (const [rows, pays] of [[150, true], [50_000, false]] as const) {
+    const graph = new Graph();
+    const table = graph.input("table", [rows, 16]);
+    const index = graph.input("index", [8, 9], "int32");
+    const w = graph.input("w", [16, 24]);
+    const outputs = [matmul(gather(table, index), w)];
+    assertEquals(rewrite(outputs), outputs);
+    // Both must stay: the product of a table with what changes is no table.
+    for (const frozen of [[], [table], [w]]) {
+      assertEquals(rewrite(outputs, { frozen }), outputs);
+    }
+    const after = rewrite(outputs, { frozen: [table, w], check: true });
+    assertSameValues(outputs, after, feedsFor(outputs), "frozen");
+    assertEquals(after[0]!.op, pays ? "gather" : "einsum");
+  }
+});
+
 Deno.test("a large table multiplied before the lookup is multiplied after it", () => {
   const graph = new Graph();
   const table = graph.input("table", [500, 16]);

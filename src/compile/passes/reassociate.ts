@@ -8,6 +8,7 @@
 import { type Node, reachable } from "../../graph/node.ts";
 import { Builder } from "../builder.ts";
 import { graphCost } from "../cost.ts";
+import { fixedBelow } from "../frozen.ts";
 import { type Network, Networks } from "../network.ts";
 import { applyRules, type OnRule } from "../rewrite.ts";
 import { SPLIT_RULES } from "./split.ts";
@@ -21,29 +22,45 @@ const WORTHWHILE = 0.999;
  *
  * @param outputs The nodes to start from.
  * @param onRule Called for each concatenation and slice taken apart.
+ * @param frozen Variables that stay for many steps.
  * @returns Equal nodes; the same ones where nothing is gained.
  */
-export function regroup(outputs: readonly Node[], onRule?: OnRule): Node[] {
+export function regroup(
+  outputs: readonly Node[],
+  onRule?: OnRule,
+  frozen: readonly Node[] = [],
+): Node[] {
   const split = applyRules(outputs, SPLIT_RULES, onRule);
   const same = split.every((node, at) => node === outputs[at]);
-  const regrouped = reassociate(split);
-  if (same || isCheaper(regrouped, outputs)) return regrouped;
-  return reassociate(outputs);
+  const regrouped = reassociate(split, frozen);
+  if (same || isCheaper(regrouped, outputs, frozen)) return regrouped;
+  return reassociate(outputs, frozen);
 }
 
-function isCheaper(after: readonly Node[], before: readonly Node[]): boolean {
-  return graphCost(after).total < graphCost(before).total * WORTHWHILE;
+function isCheaper(
+  after: readonly Node[],
+  before: readonly Node[],
+  frozen: readonly Node[],
+): boolean {
+  const [less, most] = [after, before].map((outputs) =>
+    graphCost(outputs, frozen).total
+  ) as [number, number];
+  return less < most * WORTHWHILE;
 }
 
 /**
  * Regroups products where that makes the whole graph cheaper.
  *
  * @param outputs The nodes to start from.
+ * @param frozen Variables that stay for many steps.
  * @returns Equal nodes; `outputs` itself where nothing is gained.
  */
-export function reassociate(outputs: readonly Node[]): Node[] {
+export function reassociate(
+  outputs: readonly Node[],
+  frozen: readonly Node[] = [],
+): Node[] {
   const order = reachable(outputs);
-  const networks = new Networks(order);
+  const networks = new Networks(order, fixedBelow(outputs, frozen));
   const rigid = new Set<Node>();
   for (;;) {
     const roots = findRoots(outputs, order, networks, rigid);
@@ -57,7 +74,7 @@ export function reassociate(outputs: readonly Node[]): Node[] {
       continue;
     }
     const rebuilt = outputs.map((node) => builder.valueOf(node));
-    return isCheaper(rebuilt, outputs) ? rebuilt : [...outputs];
+    return isCheaper(rebuilt, outputs, frozen) ? rebuilt : [...outputs];
   }
 }
 
