@@ -2,7 +2,7 @@
  * The data of a run, wherever they come from: what they are like is known at
  * once, the data themselves are made or read when they are asked for.
  */
-import { generateTaskData } from "../data/tasks.ts";
+import { generateTaskData, type TaskOptions } from "../data/tasks.ts";
 import type { Vocabulary } from "../data/vocabulary.ts";
 import { type BatchSource, PairBatches, type Pairs } from "../nn/batches.ts";
 import { holdOut } from "../nn/hold_out.ts";
@@ -103,16 +103,8 @@ function generatedDataset(config: Config, task: TaskSource): Dataset {
     srcLength: src_length,
     tgtLength: tgt_length,
   };
-  const generate = (stream: string, nSamples: number) => {
-    const { xSrc, xTgt } = generateTaskData({
-      ...sizes,
-      task,
-      taskSeed: random_seed,
-      nSamples,
-      randomSeed: deriveSeed(random_seed, stream),
-    });
-    return { source: xSrc, target: xTgt };
-  };
+  const generate = (stream: string, nSamples: number) =>
+    taskPairs({ ...sizes, task, nSamples }, random_seed, stream);
   const { validation_fraction } = training;
   const held = validation_fraction === 0
     ? undefined
@@ -159,4 +151,17 @@ function generatedDataset(config: Config, task: TaskSource): Dataset {
       }),
     close: () => {},
   };
+}
+
+function taskPairs(
+  options: Omit<TaskOptions, "taskSeed" | "randomSeed">,
+  seed: number,
+  stream: string,
+): Pairs {
+  const { xSrc, xTgt } = generateTaskData({
+    ...options,
+    taskSeed: seed,
+    randomSeed: deriveSeed(seed, stream),
+  });
+  return { source: xSrc, target: xTgt };
 }
