@@ -1,5 +1,5 @@
 // Plans whose steps are shared by real threads.
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { NDArray } from "../../src/array.ts";
 import { sum } from "../../src/graph/broadcast.ts";
 import { add, mul } from "../../src/graph/elementwise.ts";
@@ -8,7 +8,7 @@ import { Graph } from "../../src/graph/node.ts";
 import { initialParameters } from "../../src/nn/seq2seq.ts";
 import { Plans } from "../../src/nn/plans.ts";
 import { Random } from "../../src/random.ts";
-import { compile } from "../../src/run/plan.ts";
+import { compile, type CompileOptions } from "../../src/run/plan.ts";
 import { Variables } from "../../src/run/variables.ts";
 import { type Shape, SHAPES } from "../compile/support.ts";
 import { assertNear } from "../models/support.ts";
@@ -164,6 +164,33 @@ Deno.test("with auto, small plans stay with one thread and large ones do not", (
   };
   assertEquals(countThreads(SHAPES.LARGE!)[0], 4);
   assertEquals(countThreads(TINY!).slice(1), [1, 1]);
+});
+
+Deno.test("debug 1 tells what threads do; checks and kernel times take one", () => {
+  const compileWith = (options: Partial<CompileOptions>) => {
+    using variables = new Variables();
+    const x = new Graph().input("x", [64, 16]);
+    const outputs = { y: sum(x) };
+    const texts: string[] = [];
+    const onDebug = (text: string) => void texts.push(text);
+    const plan = compile({
+      outputs,
+      variables,
+      threads: 2,
+      onDebug,
+      ...options,
+    });
+    const feeds = {
+      x: { data: new Float32Array(1024).fill(1), shape: [64, 16] },
+    };
+    assertEquals(plan.run(feeds).y!.data, Float32Array.of(1024));
+    return [plan.threads, texts.join("\n")] as const;
+  };
+  const [threads, text] = compileWith({ debug: 1 });
+  assertEquals(threads, 2);
+  assertMatch(text, /^ {2}2 threads, \d+ phases of about .* µs$/m);
+  assertEquals(compileWith({ debug: 2 })[0], 1);
+  assertEquals(compileWith({ check: true })[0], 1);
 });
 
 Deno.test("compile() refuses what is no number of threads", () => {
