@@ -22,10 +22,12 @@ import type { Turns } from "./turns.ts";
 /** The most sequences that are taken at once where there is one thread. */
 export const CHUNK = 64;
 /**
- * The least and the most where there are several. They meet several times a
- * token, so each takes more than one alone would.
+ * The least and the most that each of several threads takes. They meet several
+ * times a token, so of small models each takes more than one alone would.
  */
-const SHARED_CHUNK = { least: 256, each: 128, most: 1024 };
+const SHARED_CHUNK = { least: 16, most: 128 };
+/** Keys and values are read for every token: so many bytes are in reach. */
+const IN_REACH = 2 ** 20;
 
 /** Evaluation and prediction of one model. */
 export class Inference {
@@ -213,9 +215,11 @@ export class Inference {
   #chunk(): number {
     const threads = this.#plans.mostThreads;
     if (threads === 1) return CHUNK;
-    const { least, each, most } = SHARED_CHUNK;
-    const chunk = 2 ** Math.floor(Math.log2(each * threads));
-    return Math.max(least, Math.min(most, chunk));
+    const { srcLength, dK, dV, dModel } = this.#sizes;
+    const bytes = 4 * srcLength * (dK + Math.max(dV, dModel));
+    const { least, most } = SHARED_CHUNK;
+    const each = Math.max(least, Math.min(most, IN_REACH / bytes));
+    return 2 ** Math.floor(Math.log2(each * threads));
   }
 
   /** Cuts batches into chunks, and lets others have a turn between them. */
