@@ -14,10 +14,10 @@ import {
   mul,
   neg,
   select,
+  sigmoid,
   sqrt,
   stopGradient,
   sub,
-  tanh,
 } from "./elementwise.ts";
 import { matmul } from "./einsum.ts";
 import { iota } from "./leaves.ts";
@@ -45,8 +45,8 @@ export function relu(x: Node): Node {
  */
 export function gelu(x: Node): Node {
   const cubic = add(x, mul(mul(mul(x, x), x), 0.044715));
-  const inner = mul(cubic, Math.sqrt(2 / Math.PI));
-  return mul(mul(x, 0.5), add(1, tanh(inner)));
+  // (1 + tanh z) / 2 is the sigmoid of 2 z, which keeps its digits where tanh comes close to -1.
+  return mul(x, sigmoid(mul(cubic, 2 * Math.sqrt(2 / Math.PI))));
 }
 
 /**

@@ -41,6 +41,13 @@ Deno.test("gelu() is the tanh form of the unit", () => {
   assertClose(got.data, want, 1e-12, "gelu");
 });
 
+Deno.test("gelu() keeps its digits in float32 where it comes close to zero", () => {
+  // -4 and -5 in Python; with 1 + tanh, a third of the second would be rounding.
+  const want = [-7.024594819237266e-5, -2.2917961966295044e-07];
+  const { data } = evaluate(gelu(float([-4, -5])), {}, "float32");
+  want.forEach((value, i) => assert(Math.abs(data[i]! / value - 1) < 2e-6));
+});
+
 Deno.test("softmax() sums to 1 along its axis, however large the values", () => {
   const x = float([[1000, 1000, 1000], [0, Math.log(2), Math.log(5)]]);
   const rows = evaluate(softmax(x)).data;
