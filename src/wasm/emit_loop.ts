@@ -20,6 +20,7 @@ import {
   type Waiting,
 } from "./row_phases.ts";
 import type { VectorOptions } from "./vector_emitter.ts";
+import { functionOf } from "./value_instructions.ts";
 import { type VectorFunction, VectorMath } from "./vector_math.ts";
 
 /** Rows of up to this many vectors are kept in registers as a whole. */
@@ -81,9 +82,9 @@ function joinRows(kernel: LoopKernel): LoopKernel {
   });
 }
 
-function functionsOf(kernel: LoopKernel): VectorFunction[] {
-  const names: VectorFunction[] = ["exp", "log", "tanh", "sigmoid"];
-  return names.filter((name) => kernel.values.some(({ op }) => op === name));
+function functionsOf({ values }: LoopKernel): VectorFunction[] {
+  const functions = values.map((value) => functionOf(values, value));
+  return [...new Set(functions)].filter((name) => name !== null);
 }
 
 class RowEmitter {

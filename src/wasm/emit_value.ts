@@ -6,7 +6,7 @@ import type { LoopKernel, Value, View } from "../compile/kernel.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import { MemoryEmitter } from "./emit_memory.ts";
 import type { Pointers } from "./pointers.ts";
-import { BINARY, UNARY } from "./value_instructions.ts";
+import { BINARY, functionOf, UNARY } from "./value_instructions.ts";
 import type { VectorMath } from "./vector_math.ts";
 
 type Kind = "float" | "int" | "mask";
@@ -375,7 +375,7 @@ export class ValueEmitter {
       case "tanh":
       case "sigmoid":
         this.#get(value.args[0]!, vector);
-        this.#math.emit(value.op);
+        this.#math.emit(functionOf(this.#kernel.values, value)!);
         return plain;
       case "constant":
       case "rowSum":

@@ -1,4 +1,6 @@
-/** Which instruction computes which value, as tables. */
+/** Which instruction or vector function computes which value. */
+import type { Value } from "../compile/kernel.ts";
+import type { VectorFunction } from "./vector_math.ts";
 
 /** Instructions for two operands: of floats, of integers. */
 export const BINARY = {
@@ -19,3 +21,30 @@ export const UNARY = {
   abs: "f32x4.abs",
   sqrt: "f32x4.sqrt",
 } as const;
+
+/** The vector function that computes a value of a kernel, or null where none does. */
+export function functionOf(
+  values: readonly Value[],
+  value: Value,
+): VectorFunction | null {
+  switch (value.op) {
+    case "exp":
+      return isBelowMaximum(values, values[value.args[0]!]!)
+        ? "expNotPositive"
+        : "exp";
+    case "log":
+    case "tanh":
+    case "sigmoid":
+      return value.op;
+    default:
+      return null;
+  }
+}
+
+/** Whether a value is x - max(x) of a row, as it is in every softmax. */
+function isBelowMaximum(values: readonly Value[], value: Value): boolean {
+  if (value.op !== "sub") return false;
+  const [x, largest] = value.args;
+  const max = values[largest!]!;
+  return max.op === "rowMax" && max.arg === x;
+}
