@@ -22,6 +22,8 @@ export interface Built {
 export interface BuildOptions extends RewriteOptions {
   /** What the intermediates of a tile may take, in bytes. */
   tileBytes?: number | undefined;
+  /** Whether a failing lookup leaves all variables alone; so by default. */
+  atomic?: boolean | undefined;
   /**
    * How many threads are to share a step, or what decides it, told the kernels
    * for one thread; 1 by default.
@@ -42,7 +44,8 @@ export function buildKernels(
   updates: readonly Update[],
   options: BuildOptions = {},
 ): Built {
-  const { frozen = [], tileBytes, threads: wanted = 1, ...rewriting } = options;
+  const { frozen = [], tileBytes, atomic, ...others } = options;
+  const { threads: wanted = 1, ...rewriting } = others;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
@@ -54,7 +57,7 @@ export function buildKernels(
       updates.map(([variable], at) => [variable, next[at]!]),
       inputs,
       frozen,
-      { tileBytes, threads },
+      { tileBytes, threads, atomic },
     );
   if (typeof wanted === "number") {
     return { lowered: lowerFor(wanted), inputs, threads: wanted };

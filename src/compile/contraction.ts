@@ -3,7 +3,6 @@
  * factors. A set may be split in two, looked up, scattered, or have one of its
  * sums multiplied out term by term. Values that exist already cost nothing.
  */
-import { FROZEN_SHARE } from "./frozen.ts";
 import { ELEMENT, MOVED, MULTIPLY_ADD, ROW, STORED, SUMMED } from "./cost.ts";
 import {
   bitsOf,
@@ -74,6 +73,8 @@ export class Problem {
   readonly #lookups: number;
   /** The factors that stay from step to step, as bits. */
   #fixed = 0;
+  /** For how many steps. */
+  #fixedSteps = 1;
   /** New intermediate values may not be larger. */
   readonly #roomy: number;
   readonly #groups: ReadonlySet<number> | null;
@@ -163,6 +164,7 @@ export class Problem {
       (bits, { node }, at) => networks.isFixed(node) ? bits | 1 << at : bits,
       0,
     );
+    this.#fixedSteps = networks.fixedSteps;
     const apart = !this.#isConnected(full);
     for (let set = 1; set <= full; set++) {
       if (!apart && !this.#isConnected(set)) continue;
@@ -255,7 +257,7 @@ export class Problem {
 
   /** The share of its work that a set costs in every step. */
   #shareOf(set: number): number {
-    return (set & ~this.#fixed) === 0 ? FROZEN_SHARE : 1;
+    return (set & ~this.#fixed) === 0 ? 1 / this.#fixedSteps : 1;
   }
 
   /** The work of bringing two parts together. */

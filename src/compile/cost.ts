@@ -5,7 +5,7 @@
 import { sizeOf } from "../array.ts";
 import { multiplyAdds } from "../graph/einsum.ts";
 import { type Node, reachable } from "../graph/node.ts";
-import { fixedBelow, FROZEN_SHARE } from "./frozen.ts";
+import { fixedBelow, type Frozen, NOTHING_FROZEN } from "./frozen.ts";
 
 /** The unit: one multiply-add inside a register-blocked product. */
 export const MULTIPLY_ADD = 1;
@@ -87,11 +87,11 @@ export function costOf(node: Node): number {
  *
  * @param outputs The outputs.
  * @param frozen Variables that stay for many steps: in the total, what they
- * alone decide counts for a share.
+ * alone decide counts once for so many.
  */
 export function graphCost(
   outputs: readonly Node[],
-  frozen: readonly Node[] = [],
+  frozen: Frozen = NOTHING_FROZEN,
 ): Cost {
   const order = reachable(outputs);
   const fixed = fixedBelow(outputs, frozen);
@@ -99,7 +99,7 @@ export function graphCost(
   let elements = 0;
   let total = 0;
   for (const node of order) {
-    total += costOf(node) * (fixed.has(node) ? FROZEN_SHARE : 1);
+    total += costOf(node) / (fixed.has(node) ? frozen.steps : 1);
     products += multiplyAdds(node);
     if (WRITERS.has(node.op)) elements += sizeOf(node.shape);
   }

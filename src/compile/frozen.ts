@@ -3,8 +3,21 @@
  */
 import { type Node, reachable } from "../graph/node.ts";
 
-/** What is computed once for many steps counts for this share of its work. */
-export const FROZEN_SHARE = 1 / 8;
+/** How many steps what is computed beforehand serves, where nothing is said. */
+export const FROZEN_STEPS = 8;
+
+/** Variables that stay for a while. */
+export interface Frozen {
+  readonly variables: readonly Node[];
+  /**
+   * About how many steps they stay for: the work of what they alone decide is
+   * counted once for so many.
+   */
+  readonly steps: number;
+}
+
+/** Where every variable may change with each step. */
+export const NOTHING_FROZEN: Frozen = { variables: [], steps: 1 };
 
 /**
  * The nodes that stay from step to step.
@@ -29,7 +42,9 @@ export function fixedIn(
 /** The same of all that outputs depend on; nothing where nothing is frozen. */
 export function fixedBelow(
   outputs: readonly Node[],
-  frozen: readonly Node[],
+  { variables }: Pick<Frozen, "variables">,
 ): ReadonlySet<Node> {
-  return frozen.length === 0 ? new Set() : fixedIn(reachable(outputs), frozen);
+  return variables.length === 0
+    ? new Set()
+    : fixedIn(reachable(outputs), variables);
 }

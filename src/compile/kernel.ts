@@ -170,6 +170,8 @@ export interface Lowered {
   readonly prepare: StageKernels;
   /** In order. */
   readonly stages: readonly StageKernels[];
+  /** Whether no variable changes before the last lookup, which may fail. */
+  readonly atomic: boolean;
   /** The size of the batch axis. */
   readonly batch: number;
   /** How many batch entries a tile has. */

@@ -18,11 +18,13 @@ import { shareBatch } from "./threads/tiles.ts";
 const TILE_BYTES = 256 * 1024;
 
 /** How the batch is cut into tiles. */
-export interface TileOptions {
+export interface LowerOptions {
   /** What the intermediates of a tile may take; 256 KiB by default. */
   readonly tileBytes?: number | undefined;
   /** How many threads share the tiles; 1 by default. */
   readonly threads?: number | undefined;
+  /** Whether a failing lookup leaves all variables alone; so by default. */
+  readonly atomic?: boolean | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface TileOptions {
  * @param updates Variables and their new values.
  * @param inputs What is fed, needed or not.
  * @param frozen Variables that do not change from step to step.
- * @param tiles How the batch is cut into tiles.
+ * @param options How the batch is cut into tiles, and what lookups may spoil.
  * @returns Kernels and buffers.
  */
 export function lower(
@@ -40,7 +42,7 @@ export function lower(
   updates: readonly Update[],
   inputs: readonly Node[],
   frozen: readonly Node[],
-  tiles: TileOptions = {},
+  options: LowerOptions = {},
 ): Lowered {
   const targets = updates.map(([variable]) => variable);
   const values = updates.map(([, value]) => value);
@@ -58,8 +60,9 @@ export function lower(
     legal.copies,
     new Set(frozen),
   );
-  const inPlace = findInPlace(grouping, moves, results);
-  const buffers = new Buffers(grouping, inPlace, targets, tiles);
+  const { atomic = true } = options;
+  const inPlace = findInPlace(grouping, moves, results, atomic);
+  const buffers = new Buffers(grouping, inPlace, targets, options);
   return {
     prepare: buildStage(grouping, buffers, PREPARED),
     stages: buildStages(grouping, buffers),
@@ -68,6 +71,7 @@ export function lower(
     copies: moves
       .filter(([, value]) => !inPlace.has(value))
       .map(([to, from]) => ({ from: buffers.of(from), to: buffers.of(to) })),
+    atomic,
     batch: grouping.stages.batch,
     tile: buffers.tile,
     buffers: buffers.all,
@@ -98,24 +102,30 @@ function buildStage(
 
 /**
  * New values that can be written over the old: nothing reads the variable
- * later, and the group that writes reads it element for element.
+ * later, and the group that writes reads it element for element, or where it
+ * runs tile by tile not at all.
  */
 function findInPlace(
   grouping: Grouping,
   updates: readonly Update[],
   outputs: readonly Node[],
+  atomic: boolean,
 ): Map<Node, Node> {
-  const { groups, groupOf, accesses } = grouping;
+  const { groups, groupOf, accesses, stages } = grouping;
   const lookups = groups.filter((group) => looksUp(grouping, group));
   const readers = new Map<Node, Group[]>();
+  const note = (root: Node, group: Group): void => {
+    if (root.op !== "variable") return;
+    const known = readers.get(root);
+    if (known) known.push(group);
+    else readers.set(root, [group]);
+  };
   for (const group of groups) {
     for (const node of group.nodes) {
       for (const input of node.inputs) {
-        const { root } = accesses.of(input);
-        if (root.op !== "variable") continue;
-        const known = readers.get(root);
-        if (known) known.push(group);
-        else readers.set(root, [group]);
+        const { root, lookup } = accesses.of(input);
+        note(root, group);
+        if (lookup) note(lookup.index.root, group);
       }
     }
   }
@@ -123,7 +133,7 @@ function findInPlace(
   for (const [variable, value] of updates) {
     const group = groupOf.get(value);
     if (
-      !group || group.stage % 2 === 1 || inPlace.has(value) ||
+      !group || inPlace.has(value) ||
       value.op === "einsum" || grouping.inMemory.has(value) ||
       outputs.includes(variable) || value.op === "concatenate" ||
       value.op === "pad" || value.op === "reshape"
@@ -132,7 +142,12 @@ function findInPlace(
       other.stage < group.stage ||
       (other.stage === group.stage && other.at < group.at);
     // A lookup may fail, and then no variable may have changed.
-    if (!lookups.every(precedes)) continue;
+    if (atomic && !lookups.every(precedes)) continue;
+    if (group.stage % 2 === 1) {
+      const isTiled = stages.of.get(value)!.share === "tiled";
+      if (isTiled && !readers.has(variable)) inPlace.set(value, variable);
+      continue;
+    }
     const before = (reader: Group): boolean =>
       precedes(reader) ||
       (reader === group && readsDirectly(grouping, group, variable));
@@ -186,12 +201,12 @@ export class Buffers {
     grouping: Grouping,
     inPlace: ReadonlyMap<Node, Node>,
     variables: readonly Node[],
-    tiles: TileOptions,
+    options: LowerOptions,
   ) {
     this.#grouping = grouping;
     this.#inPlace = inPlace;
     this.#findLocal();
-    this.tile = this.#chooseTile(tiles);
+    this.tile = this.#chooseTile(options);
     for (const variable of variables) this.of(variable);
   }
 
@@ -279,7 +294,7 @@ export class Buffers {
   }
 
   /** The most batch entries whose intermediates stay in fast memory. */
-  #chooseTile({ tileBytes = TILE_BYTES, threads = 1 }: TileOptions): number {
+  #chooseTile({ tileBytes = TILE_BYTES, threads = 1 }: LowerOptions): number {
     const { batch } = this.#grouping.stages;
     let bytes = 0;
     for (const root of this.#local) {

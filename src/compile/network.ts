@@ -70,14 +70,22 @@ export class Networks {
   readonly #terms = new Map<Node, readonly Term[]>();
   readonly #sums: ReadonlySet<Node>;
   readonly #fixed: ReadonlySet<Node>;
+  /** How many steps fixed nodes are computed for at once. */
+  readonly fixedSteps: number;
 
   /**
    * @param order All nodes that may be looked at, in topological order.
    * @param fixed Those that stay from step to step.
+   * @param fixedSteps For how many steps.
    */
-  constructor(order: readonly Node[], fixed: ReadonlySet<Node>) {
+  constructor(
+    order: readonly Node[],
+    fixed: ReadonlySet<Node>,
+    fixedSteps: number,
+  ) {
     this.#sums = findSums(order);
     this.#fixed = fixed;
+    this.fixedSteps = fixedSteps;
   }
 
   /** Whether the node is computed once for many steps. */

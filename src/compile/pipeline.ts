@@ -6,6 +6,7 @@ import { sameShape } from "../array.ts";
 import type { Node } from "../graph/node.ts";
 import { verify } from "../graph/verify.ts";
 import { graphCost } from "./cost.ts";
+import { type Frozen, FROZEN_STEPS } from "./frozen.ts";
 import { CONSTANT_RULES } from "./passes/constants.ts";
 import { ADDEND_RULES, FACTOR_RULES } from "./passes/factor.ts";
 import { IDENTITY_RULES } from "./passes/identities.ts";
@@ -29,7 +30,7 @@ export interface Pass {
   readonly run: (
     outputs: readonly Node[],
     onRule?: OnRule,
-    frozen?: readonly Node[],
+    frozen?: Frozen,
   ) => Node[];
 }
 
@@ -123,6 +124,8 @@ export interface RewriteOptions {
   onRule?: OnRule;
   /** Variables that stay for many steps; none by default. */
   frozen?: readonly Node[];
+  /** About how many steps they stay for; {@linkcode FROZEN_STEPS} by default. */
+  frozenSteps?: number | undefined;
 }
 
 /**
@@ -138,7 +141,8 @@ export function rewrite(
   outputs: readonly Node[],
   options: RewriteOptions = {},
 ): Node[] {
-  const { without = [], check = false, onPass, onRule, frozen } = options;
+  const { without = [], check = false, onPass, onRule } = options;
+  const { frozen = [], frozenSteps = FROZEN_STEPS } = options;
   for (const name of without) {
     if (PASSES.some((pass) => pass.name === name)) continue;
     throw new RangeError(
@@ -146,10 +150,11 @@ export function rewrite(
         PASSES.map((pass) => `"${pass.name}"`).join(", "),
     );
   }
+  const stays: Frozen = { variables: frozen, steps: frozenSteps };
   let current = [...outputs];
   for (const pass of PASSES) {
     if (without.includes(pass.name)) continue;
-    const after = pass.run(current, onRule, frozen);
+    const after = pass.run(current, onRule, stays);
     if (check) verify(after);
     onPass?.(pass.name, current, after);
     current = after;

@@ -9,6 +9,7 @@ import { reshape } from "../graph/movement.ts";
 import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
 import { argmax } from "../graph/reduce.ts";
+import { FROZEN_STEPS } from "../compile/frozen.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import { canShare, coreCount } from "../run/threads.ts";
 import type { Update } from "../run/program.ts";
@@ -291,6 +292,7 @@ export class Plans {
       outputs: {},
       updates,
       frozen: Object.values(parameters),
+      atomic: false,
     });
   }
 
@@ -314,6 +316,9 @@ export class Plans {
       outputs: { tokens: next },
       updates: [[tokens, next]],
       frozen: Object.values(parameters),
+      // Of all that are encoded at once each token takes a step.
+      frozenSteps: FROZEN_STEPS * this.#sizes.tgtLength,
+      atomic: false,
     });
   }
 

@@ -45,6 +45,12 @@ export interface CompiledOptions extends ProgramOptions {
    */
   tileBytes?: number;
   /**
+   * Whether all variables stay as they were when a lookup fails; true by
+   * default. Without, new values are written right to where they belong, and
+   * need not be moved there when all lookups have succeeded.
+   */
+  atomic?: boolean;
+  /**
    * How many threads share each step, the caller's included; `"auto"` takes as
    * many as pay. 1, which starts none, by default, and wherever threads cannot
    * share memory or wait: on the main thread of a web page. With `check`, or
@@ -108,6 +114,7 @@ export class CompiledProgram implements Binding, Executor {
     options: CompiledOptions,
   ) {
     const { debug = 0, without = [], frozen = [], tileBytes } = options;
+    const { frozenSteps, atomic } = options;
     const report = debug > 0
       ? new DebugReport(outputs, updates, debug, options.onDebug)
       : undefined;
@@ -121,6 +128,8 @@ export class CompiledProgram implements Binding, Executor {
     const built = buildKernels(results, updates, {
       without,
       frozen,
+      frozenSteps,
+      atomic,
       tileBytes,
       threads: opensKernels(options)
         ? 1

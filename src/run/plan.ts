@@ -288,6 +288,9 @@ function checkOptions(options: CompileOptions): void {
   checkInteger(debug, "debug", 0, 5);
   checkThreads(options.threads);
   if (options.cores !== undefined) checkInteger(options.cores, "cores", 1);
+  if (options.frozenSteps !== undefined) {
+    checkInteger(options.frozenSteps, "frozenSteps", 1);
+  }
   if (onDebug !== undefined && typeof onDebug !== "function") {
     throw new TypeError(
       `Cannot use onDebug = ${describe(onDebug)}: wanted a function`,

@@ -77,6 +77,12 @@ export interface ProgramOptions {
    * alone is computed by `prepare`, not in every step. None by default.
    */
   frozen?: readonly Node[];
+  /**
+   * About how many steps each `prepare` serves: the more, the more is computed
+   * beforehand, such as products of all rows of a table of which a step needs
+   * few. 8 by default.
+   */
+  frozenSteps?: number;
   /** Whether dead buffers are reused; so by default. */
   reuse?: boolean;
   /** Whether dead buffers are overwritten with NaN, to find late readers. */

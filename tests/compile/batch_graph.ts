@@ -339,6 +339,11 @@ export function buildBatchGraph(recipe: BatchRecipe): BatchGraph {
   const leaves = [...inputs, ...variables];
   const gradients = grad(loss, leaves);
   const taken = graph.variable("steps", 0, "int32");
+  // One that no step reads.
+  const last = floats.at(-1)!;
+  const { shape } = last;
+  const data = new Float32Array(sizeOf(shape));
+  const record = graph.variable("record", { data, shape });
   return {
     outputs: {
       loss,
@@ -356,6 +361,7 @@ export function buildBatchGraph(recipe: BatchRecipe): BatchGraph {
         sub(v, mul(tanh(gradients[at + 2]!), 0.1)),
       ]),
       [taken, add(taken, 1)],
+      [record, last],
     ],
     feeds,
   };

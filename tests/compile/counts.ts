@@ -2,7 +2,7 @@
 // there are, how large arena and module are. It asserts nothing.
 import { sizeOf } from "../../src/array.ts";
 import { multiplyAdds } from "../../src/graph/einsum.ts";
-import { fixedBelow } from "../../src/compile/frozen.ts";
+import { fixedBelow, FROZEN_STEPS } from "../../src/compile/frozen.ts";
 import { rewrite } from "../../src/compile/pipeline.ts";
 import { sum } from "../../src/graph/broadcast.ts";
 import { gather } from "../../src/graph/indexing.ts";
@@ -51,6 +51,8 @@ interface Definition {
   readonly outputs: Readonly<Record<string, Node>>;
   readonly updates: readonly Update[];
   readonly frozen?: readonly Node[];
+  readonly frozenSteps?: number;
+  readonly atomic?: boolean;
 }
 
 /** Where the counts are recorded. */
@@ -81,7 +83,7 @@ function multiplyAddsOf(
   outputs: readonly Node[],
   frozen: readonly Node[],
 ): number {
-  const fixed = fixedBelow(outputs, frozen);
+  const fixed = fixedBelow(outputs, { variables: frozen });
   return reachable(outputs).reduce(
     (sum, node) => fixed.has(node) ? sum : sum + multiplyAdds(node),
     0,
@@ -89,14 +91,19 @@ function multiplyAddsOf(
 }
 
 /** Counts one plan. */
-export function count({ outputs, updates, frozen = [] }: Definition): Counts {
+export function count(
+  { outputs, updates, frozen = [], atomic = true, ...more }: Definition,
+): Counts {
+  const { frozenSteps = FROZEN_STEPS } = more;
   const written = [
     ...Object.values(outputs),
     ...updates.map(([, value]) => value),
   ];
-  const rewritten = rewrite(written, { frozen });
+  const rewritten = rewrite(written, { frozen, frozenSteps });
   const program = new CompiledProgram(outputs, updates, new Variables(), {
     frozen,
+    frozenSteps,
+    atomic,
   });
   const { prepare, stages, buffers, tile } = program.lowered;
   const local = buffers.filter((buffer) => buffer.local && !buffer.scratch);
@@ -166,7 +173,8 @@ export function encoding(shape: Shape): Definition {
   const encoded = combineValues(parameters, encode(parameters, source()));
   const { keys, values } = state(graph, shape);
   const updates = [[keys, encoded.keys], [values, encoded.values]] as const;
-  return { outputs: {}, updates, frozen: Object.values(parameters) };
+  const frozen = Object.values(parameters);
+  return { outputs: {}, updates, frozen, atomic: false };
 }
 
 /** The second half of prediction: one position. */
@@ -186,5 +194,7 @@ export function decoding(shape: Shape): Definition {
     outputs: { tokens: next },
     updates: [[tokens, next]],
     frozen: Object.values(parameters),
+    frozenSteps: FROZEN_STEPS * shape.tgtLength,
+    atomic: false,
   };
 }

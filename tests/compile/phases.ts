@@ -21,6 +21,7 @@ export interface Shared {
   readonly threads: number;
   readonly tileBytes?: number;
   readonly frozen?: readonly Node[];
+  readonly atomic?: boolean;
 }
 
 /** In which order the threads of a phase take their turns. */

@@ -7,7 +7,12 @@ import { assertClose } from "../graph/support.ts";
 import { buildRandomGraph, isNearKink, RECIPES } from "../run/random_graph.ts";
 
 const RUNS = 500;
-const NO_PASSES = PASSES.map(({ name }) => name);
+/** With all passes, with none, and with variables written early. */
+const WAYS = [
+  {},
+  { without: PASSES.map(({ name }) => name) },
+  { atomic: false },
+];
 
 Deno.test("compiled random graphs agree with the interpreter, rewritten or not", () => {
   fc.assert(
@@ -17,8 +22,8 @@ Deno.test("compiled random graphs agree with the interpreter, rewritten or not",
       const { outputs, updates, feeds } = made;
       const truth = compile({ outputs, updates, executor: "interpreter" });
       const want = truth.run(feeds);
-      for (const without of [[], NO_PASSES]) {
-        const plan = compile({ outputs, updates, without });
+      for (const options of WAYS) {
+        const plan = compile({ outputs, updates, ...options });
         const got = plan.run(feeds);
         for (const name of Object.keys(outputs)) {
           assertClose(got[name]!.data, want[name]!.data, 1e-4, name);

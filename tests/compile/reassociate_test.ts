@@ -77,6 +77,13 @@ Deno.test("a table that stays for many steps may have more rows than lookups", (
     const after = rewrite(outputs, { frozen: [table, w], check: true });
     assertSameValues(outputs, after, feedsFor(outputs), "frozen");
     assertEquals(after[0]!.op, pays ? "gather" : "einsum");
+    // For so many steps more rows pay, for one step no more than without.
+    for (
+      const [frozenSteps, op] of [[1000, "gather"], [1, "einsum"]] as const
+    ) {
+      const other = rewrite(outputs, { frozen: [table, w], frozenSteps });
+      assertEquals(other[0]!.op, op);
+    }
   }
 });
 

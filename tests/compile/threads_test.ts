@@ -23,7 +23,11 @@ const TILE_BYTES = 96 * 1024;
 // Sums that cancel magnify rounding; what is computed wrongly is far off.
 const TOLERANCE = 1e-3;
 
-function compare(recipe: BatchRecipe, threads: number): void {
+function compare(
+  recipe: BatchRecipe,
+  atomic: boolean,
+  threads: number,
+): void {
   const { outputs, updates, feeds } = buildBatchGraph(recipe);
   const truth = compile({ outputs, updates, precision: "float64" });
   const program = new PhaseProgram({
@@ -31,6 +35,7 @@ function compare(recipe: BatchRecipe, threads: number): void {
     updates,
     threads,
     tileBytes: TILE_BYTES,
+    atomic,
   });
   // A second run finds what the first has left in memory.
   for (const run of ["first", "second"]) {
@@ -60,7 +65,11 @@ function valuesOf({ variables }: PhaseProgram): NDArray[] {
 for (const threads of [2, 3]) {
   Deno.test(`graphs over batches, shared by ${threads} threads, agree with the interpreter`, () => {
     fc.assert(
-      fc.property(BATCH_RECIPES, (recipe) => compare(recipe, threads)),
+      fc.property(
+        BATCH_RECIPES,
+        fc.boolean(),
+        (recipe, atomic) => compare(recipe, atomic, threads),
+      ),
       { numRuns: RUNS },
     );
   });

@@ -65,4 +65,9 @@ Deno.test("compile() refuses to freeze what is no variable or is updated", () =>
     TypeError,
     'Cannot freeze variable "w": the plan updates it',
   );
+  refuses(
+    () => compile({ outputs: { y }, frozen: [w], frozenSteps: 0.5 }),
+    RangeError,
+    "Cannot use frozenSteps = 0.5: wanted an integer from 1 to 9007199254740991",
+  );
 });

@@ -8,7 +8,7 @@
 import { type Node, reachable } from "../../graph/node.ts";
 import { Builder } from "../builder.ts";
 import { graphCost } from "../cost.ts";
-import { fixedBelow } from "../frozen.ts";
+import { fixedBelow, type Frozen, NOTHING_FROZEN } from "../frozen.ts";
 import { type Network, Networks } from "../network.ts";
 import { applyRules, type OnRule } from "../rewrite.ts";
 import { SPLIT_RULES } from "./split.ts";
@@ -28,7 +28,7 @@ const WORTHWHILE = 0.999;
 export function regroup(
   outputs: readonly Node[],
   onRule?: OnRule,
-  frozen: readonly Node[] = [],
+  frozen: Frozen = NOTHING_FROZEN,
 ): Node[] {
   const split = applyRules(outputs, SPLIT_RULES, onRule);
   const same = split.every((node, at) => node === outputs[at]);
@@ -40,7 +40,7 @@ export function regroup(
 function isCheaper(
   after: readonly Node[],
   before: readonly Node[],
-  frozen: readonly Node[],
+  frozen: Frozen,
 ): boolean {
   const [less, most] = [after, before].map((outputs) =>
     graphCost(outputs, frozen).total
@@ -57,10 +57,14 @@ function isCheaper(
  */
 export function reassociate(
   outputs: readonly Node[],
-  frozen: readonly Node[] = [],
+  frozen: Frozen = NOTHING_FROZEN,
 ): Node[] {
   const order = reachable(outputs);
-  const networks = new Networks(order, fixedBelow(outputs, frozen));
+  const networks = new Networks(
+    order,
+    fixedBelow(outputs, frozen),
+    frozen.steps,
+  );
   const rigid = new Set<Node>();
   for (;;) {
     const roots = findRoots(outputs, order, networks, rigid);

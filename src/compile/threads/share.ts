@@ -231,7 +231,7 @@ class Sharing {
       }
     }
     // A lookup may fail, and then no variable may have changed.
-    if (changesVariables(ranges)) {
+    if (this.#lowered.atomic && changesVariables(ranges)) {
       this.#lookups.forEach((at, other) => follow(other, at));
     }
     return phase;
