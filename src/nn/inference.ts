@@ -22,10 +22,12 @@ import type { Turns } from "./turns.ts";
 /** The most sequences that are taken at once where there is one thread. */
 export const CHUNK = 64;
 /**
- * The least and the most that each of several threads takes. They meet several
- * times a token, so of small models each takes more than one alone would.
+ * The most that each of several threads takes: they meet for every token, so of
+ * small models each takes more than one alone would.
  */
-const SHARED_CHUNK = { least: 16, most: 128 };
+const SHARED_CHUNK = 128;
+/** The least that a thread takes: products of fewer rows are slow. */
+const LEAST_CHUNK = 16;
 /** Keys and values are read for every token: so many bytes are in reach. */
 const IN_REACH = 2 ** 20;
 
@@ -214,11 +216,10 @@ export class Inference {
   /** How many sequences all threads take at once: a power of two, as plans. */
   #chunk(): number {
     const threads = this.#plans.mostThreads;
-    if (threads === 1) return CHUNK;
     const { srcLength, dK, dV, dModel } = this.#sizes;
     const bytes = 4 * srcLength * (dK + Math.max(dV, dModel));
-    const { least, most } = SHARED_CHUNK;
-    const each = Math.max(least, Math.min(most, IN_REACH / bytes));
+    const most = threads === 1 ? CHUNK : SHARED_CHUNK;
+    const each = Math.max(LEAST_CHUNK, Math.min(most, IN_REACH / bytes));
     return 2 ** Math.floor(Math.log2(each * threads));
   }
 
