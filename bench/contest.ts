@@ -1,6 +1,6 @@
 /**
- * Measures competitors at one task, ours before and after each of the others:
- * a machine that gets slower meanwhile does so for both sides of a ratio.
+ * Measures competitors at one task, ours and each of the others in turns: a
+ * machine that gets slower meanwhile does so for both sides of a ratio.
  */
 import { type Competitor, INTERPRETER, WEFT } from "./competitors.ts";
 import {
@@ -10,7 +10,13 @@ import {
   median,
   type PlanFacts,
 } from "./measure.ts";
-import { JobError, type Outcome, runJob } from "./processes.ts";
+import {
+  type Duel,
+  JobError,
+  type Outcome,
+  runInTurns,
+  runJob,
+} from "./processes.ts";
 
 /** How to measure. */
 export interface Settings extends Budget {
@@ -34,7 +40,7 @@ export interface Row {
   readonly kind: Competitor["kind"];
   /** The median. */
   readonly milliseconds: number;
-  /** Our time just before and after it, by its own. */
+  /** Our time by its own. */
   readonly ratio?: number;
   /** The most memory of its process. */
   readonly peakBytes: number;
@@ -81,26 +87,32 @@ export async function hold(
 ): Promise<Contest> {
   const { repeats, seconds, patience, folder, say } = settings;
   const job = { task, data: `${folder}/${subject}`, repeats, seconds };
+  const weft = { ...WEFT, script };
   const ask = (competitor: Competitor): Promise<Outcome> => {
     say(`${subject}: ${task}, ${competitor.name}`);
     return task === "cold"
       ? coldStart(competitor, job, patience)
       : runJob(competitor, job, patience);
   };
-  const weft = { ...WEFT, script };
+  const compete = (other: Competitor): Promise<Duel> => {
+    say(`${subject}: ${task}, ${weft.name} and ${other.name} in turns`);
+    return runInTurns(weft, other, job, patience);
+  };
   const ours = [await ask(weft)];
   const rows: Row[] = [];
   const missing: string[] = [];
   for (const other of others) {
     try {
-      const outcome = await ask(other);
-      // So much slower that no drift of the machine matters.
-      const far = other.kind === INTERPRETER.kind;
-      const before = timeOf(ours.at(-1)!);
-      if (!far) ours.push(await ask(weft));
-      const around = (before + timeOf(ours.at(-1)!)) / 2;
-      const row = rowOf(subject, task, other, outcome, ours[0]!);
-      rows.push({ ...row, ratio: around / row.milliseconds });
+      // The interpreter is so much slower that no drift of the machine matters.
+      if (task === "cold" || other.kind === INTERPRETER.kind) {
+        const outcome = await ask(other);
+        const row = rowOf(subject, task, other, outcome, ours[0]!);
+        rows.push({ ...row, ratio: timeOf(ours[0]!) / row.milliseconds });
+        continue;
+      }
+      const { outcomes: [own, outcome], ratio } = await compete(other);
+      ours.push(own);
+      rows.push({ ...rowOf(subject, task, other, outcome, ours[0]!), ratio });
     } catch (error) {
       if (!(error instanceof JobError)) throw error;
       missing.push(error.message);

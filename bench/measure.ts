@@ -1,7 +1,9 @@
 /**
  * How a competitor in JavaScript is asked, measured and heard. A process does
- * one job: its only argument is the job as JSON, and so is its only line on
- * standard output. The scripts in Python do the same in the same way.
+ * one job: its only argument is the job as JSON, and so is its last line on
+ * standard output, the answer. Before, one that works in turns says `{}` when it
+ * is warm, and for every line on standard input does one repeat and tells of
+ * it. The scripts in Python do the same in the same way.
  */
 import process from "node:process";
 
@@ -11,6 +13,16 @@ export interface Budget {
   readonly repeats: number;
   /** How long each repeat takes at least. */
   readonly seconds: number;
+  /** Whether each repeat waits for a line on standard input; not by default. */
+  readonly inTurns?: boolean;
+}
+
+/** One repeat. */
+export interface Slice {
+  /** The mean time of the action, in milliseconds. */
+  readonly each: number;
+  /** How much of the time the process was at work. */
+  readonly share: number;
 }
 
 /** What a process is to do. */
@@ -77,7 +89,7 @@ const WARM_REPEATS = { least: 10, most: 30 };
 const STEADY_CHUNKS = 3;
 
 /** A repeat counts if the process was at work for this share of it. */
-const UNDISTURBED = 0.95;
+export const UNDISTURBED = 0.95;
 
 /**
  * Measures an action that is not done for the first time. Where others are at
@@ -86,25 +98,62 @@ const UNDISTURBED = 0.95;
  */
 export async function measure(
   action: () => unknown,
-  { repeats, seconds }: Budget,
+  { repeats, seconds, inTurns = false }: Budget,
 ): Promise<Timing> {
   const length = 1000 * seconds;
   const count = Math.ceil(length / await warmUp(action, length));
-  const found: { each: number; share: number }[] = [];
-  const deadline = performance.now() + LONGEST;
-  for (let undisturbed = 0; undisturbed < repeats;) {
+  const repeat = async (): Promise<Slice> => {
     const before = process.cpuUsage();
     const each = await timed(action, count);
     const { user, system } = process.cpuUsage(before);
     // Microseconds by milliseconds.
     const share = (user + system) / 1000 / (count * each);
-    found.push({ each, share: Math.min(share, UNDISTURBED) });
-    if (share >= UNDISTURBED) undisturbed++;
+    return { each, share: Math.min(share, UNDISTURBED) };
+  };
+  const found = inTurns
+    ? await whenAsked(repeat)
+    : await asNeeded(repeat, repeats);
+  const times = leastDisturbed(found, repeats, ({ share }) => share)
+    .map(({ each }) => each);
+  return { median: median(times), min: Math.min(...times) };
+}
+
+/** Repeats until so many count. */
+async function asNeeded(
+  repeat: () => Promise<Slice>,
+  repeats: number,
+): Promise<Slice[]> {
+  const found: Slice[] = [];
+  const deadline = performance.now() + LONGEST;
+  for (let undisturbed = 0; undisturbed < repeats;) {
+    const slice = await repeat();
+    found.push(slice);
+    if (slice.share === UNDISTURBED) undisturbed++;
     if (performance.now() > deadline) break;
   }
-  const times = found.toSorted((a, b) => b.share - a.share)
-    .slice(0, Math.max(1, repeats)).map(({ each }) => each);
-  return { median: median(times), min: Math.min(...times) };
+  return found;
+}
+
+/** Repeats once for everything that comes on standard input. */
+async function whenAsked(repeat: () => Promise<Slice>): Promise<Slice[]> {
+  const found: Slice[] = [];
+  console.log("{}");
+  for await (const _ of Deno.stdin.readable) {
+    const slice = await repeat();
+    found.push(slice);
+    console.log(JSON.stringify(slice));
+  }
+  return found;
+}
+
+/** So many of those whose process was most at work; all where there are few. */
+export function leastDisturbed<T>(
+  found: readonly T[],
+  count: number,
+  shareOf: (each: T) => number,
+): T[] {
+  return found.toSorted((a, b) => shareOf(b) - shareOf(a))
+    .slice(0, Math.max(1, count));
 }
 
 /** The mean time of an action, in ms. */

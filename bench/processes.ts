@@ -2,7 +2,14 @@
  * Runs jobs, one process at a time, when the machine is quiet.
  */
 import { commandOf, type Competitor } from "./competitors.ts";
-import type { Answer, Job } from "./measure.ts";
+import {
+  type Answer,
+  type Job,
+  leastDisturbed,
+  median,
+  type Slice,
+  UNDISTURBED,
+} from "./measure.ts";
 
 /** What a process answered, and when. */
 export interface Outcome extends Answer {
@@ -52,36 +59,172 @@ export async function runJob(
 }
 
 async function runOnce(
-  { name, script, variant }: Competitor,
+  competitor: Competitor,
   job: Omit<Job, "variant">,
 ): Promise<Outcome> {
-  const [command, ...args] = commandOf(script);
-  const start = performance.now();
-  const process = new Deno.Command(command!, {
-    args: [...args, JSON.stringify({ ...job, variant })],
-    env: { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const stderr = process.stderr.text();
-  let text = "";
-  let elapsed = 0;
-  for await (
-    const chunk of process.stdout.pipeThrough(new TextDecoderStream())
-  ) {
-    elapsed = performance.now() - start;
-    text += chunk;
+  return await new Session(competitor, job).end();
+}
+
+/** Two competitors' measurements, repeat by repeat in turns. */
+export interface Duel {
+  /** What both answered. */
+  readonly outcomes: readonly [Outcome, Outcome];
+  /** The first one's time by the other's: the median of pairs of repeats. */
+  readonly ratio: number;
+}
+
+/** A duel is over after so many times as many pairs as count... */
+const MOST_TRIES = 3;
+/** ... and after so many ms, however few the pairs. */
+const LONGEST = 20_000;
+
+/**
+ * Lets two competitors do a job in turns: both are warm, one repeats it while
+ * the other waits, on one core where that can be told. So whatever the machine
+ * does meanwhile, it does to both.
+ *
+ * @param first Who starts.
+ * @param second Who comes next.
+ * @param job What to do.
+ * @param patience How many seconds to wait for a quiet machine before.
+ */
+export async function runInTurns(
+  first: Competitor,
+  second: Competitor,
+  job: Omit<Job, "variant">,
+  patience: number,
+): Promise<Duel> {
+  await waitForQuiet(patience);
+  const sessions: Session[] = [];
+  try {
+    for (const competitor of [first, second]) {
+      const session = new Session(competitor, { ...job, inTurns: true }, true);
+      sessions.push(session);
+      await session.next();
+    }
+    const [a, b] = sessions as [Session, Session];
+    const pairs: { ratio: number; share: number }[] = [];
+    const deadline = performance.now() + LONGEST;
+    for (let undisturbed = 0; undisturbed < job.repeats;) {
+      const [own, others] = [await a.repeat(), await b.repeat()];
+      const share = Math.min(own.share, others.share);
+      pairs.push({ ratio: own.each / others.each, share });
+      if (share === UNDISTURBED) undisturbed++;
+      if (pairs.length === MOST_TRIES * job.repeats) break;
+      if (performance.now() > deadline) break;
+    }
+    const counted = leastDisturbed(pairs, job.repeats, ({ share }) => share);
+    return {
+      outcomes: [await a.end(), await b.end()],
+      ratio: median(counted.map(({ ratio }) => ratio)),
+    };
+  } finally {
+    for (const session of sessions) session.kill();
   }
-  const { code } = await process.status;
-  if (code !== 0) {
-    const lines = (await stderr).trim().split("\n");
+}
+
+/** A process at a job. */
+class Session {
+  readonly #name: string;
+  readonly #process: Deno.ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #stderr: Promise<string>;
+  readonly #start = performance.now();
+
+  constructor(
+    { name, script, variant }: Competitor,
+    job: Omit<Job, "variant">,
+    onOneCore = false,
+  ) {
+    const [command, ...args] = [
+      ...onOneCore ? pinning() : [],
+      ...commandOf(script),
+      JSON.stringify({ ...job, variant }),
+    ];
+    this.#name = name;
+    this.#process = new Deno.Command(command!, {
+      args,
+      env: { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#stdin = this.#process.stdin.getWriter();
+    this.#stderr = this.#process.stderr.text();
+    this.#lines = linesOf(this.#process.stdout);
+  }
+
+  /** Asks for one repeat. */
+  async repeat(): Promise<Slice> {
+    await this.#stdin.write(new TextEncoder().encode("\n"));
+    return JSON.parse(await this.next());
+  }
+
+  /** What the process says next. */
+  async next(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    return done ? await this.#fail() : value;
+  }
+
+  /** Its answer; it asks for nothing more. */
+  async end(): Promise<Outcome> {
+    await this.#stdin.close().catch(() => {});
+    const text = await this.next();
+    const elapsed = performance.now() - this.#start;
+    if ((await this.#process.status).code !== 0) await this.#fail();
+    return { ...JSON.parse(text) as Answer, elapsed };
+  }
+
+  /** Ends the process if it has not ended yet. */
+  kill(): void {
+    try {
+      this.#process.kill();
+    } catch {
+      // It has.
+    }
+  }
+
+  async #fail(): Promise<never> {
+    const { code } = await this.#process.status;
+    const lines = (await this.#stderr).trim().split("\n");
     throw new JobError(
-      `Cannot measure ${name}: its process ended with ${code}, ` +
+      `Cannot measure ${this.#name}: its process ended with ${code}, ` +
         (lines.find((line) => /error/i.test(line)) ?? lines.at(-1)),
     );
   }
-  return { ...JSON.parse(text) as Answer, elapsed };
+}
+
+async function* linesOf(
+  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of bytes.pipeThrough(new TextDecoderStream())) {
+    const lines = (text + chunk).split("\n");
+    text = lines.pop()!;
+    yield* lines;
+  }
+  if (text !== "") yield text;
+}
+
+let pin: readonly string[] | undefined;
+
+/** What to put before a command that is to stay on one core; nothing where that cannot be told. */
+function pinning(): readonly string[] {
+  return pin ??= findPinning();
+}
+
+function findPinning(): string[] {
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    const core = /Cpus_allowed_list:.*?(\d+)\s*$/m.exec(status)![1]!;
+    const command = ["taskset", "-c", core];
+    const [name, ...args] = [...command, "true"];
+    const { success } = new Deno.Command(name!, { args }).outputSync();
+    return success ? command : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Processor time so far, in ticks: at work, and in all. */

@@ -68,14 +68,17 @@ function timeTable(rows: readonly Row[], title: string): string {
   return table([title, ...subjects], body);
 }
 
-/** Our time by that of the fastest of some kind. */
+/**
+ * Our time by that of the fastest of some kind: the one with the largest ratio,
+ * since each has run in turns with us but not with the others.
+ */
 function ratioTo(
   rows: readonly Row[],
   kind: Row["kind"],
 ): Cell {
-  const peers = rows.filter((row) => row.kind === kind);
-  const [fastest] = peers.toSorted((a, b) => a.milliseconds - b.milliseconds);
-  return fastest?.ratio;
+  const ratios = rows.filter((row) => row.kind === kind)
+    .flatMap(({ ratio }) => ratio ?? []);
+  return ratios.length > 0 ? Math.max(...ratios) : undefined;
 }
 
 const RATIOS: readonly (readonly [string, Row["kind"]])[] = [

@@ -1,7 +1,7 @@
 """What the PyTorch scripts share: the job, the arrays, Adam, timing, the answer.
 
 A process does one job, see ../measure.ts: its argument is the job as JSON, its
-only line on standard output the answer. One thread.
+last line on standard output the answer. One thread.
 """
 
 import json
@@ -127,20 +127,40 @@ def measure(action):
     """
     length, repeats = JOB["seconds"], JOB["repeats"]
     count = math.ceil(length / warm_up(action, length))
+
+    def repeat():
+        before = time.process_time()
+        each = timed(action, count)
+        share = (time.process_time() - before) / (count * each)
+        return min(share, UNDISTURBED), each
+
+    asked = JOB.get("inTurns")
+    found = when_asked(repeat) if asked else as_needed(repeat, repeats)
+    found.sort(key=lambda slice: -slice[0])
+    times = sorted(1e3 * each for _, each in found[: max(1, repeats)])
+    return {"median": times[(len(times) - 1) // 2], "min": times[0]}
+
+
+def as_needed(repeat, repeats):
     found = []
     undisturbed = 0
     deadline = time.perf_counter() + LONGEST
     while undisturbed < repeats:
-        before = time.process_time()
-        each = timed(action, count)
-        share = (time.process_time() - before) / (count * each)
-        found.append((-min(share, UNDISTURBED), each))
-        undisturbed += share >= UNDISTURBED
+        found.append(repeat())
+        undisturbed += found[-1][0] == UNDISTURBED
         if time.perf_counter() > deadline:
             break
-    found.sort(key=lambda repeat: repeat[0])
-    times = sorted(1e3 * each for _, each in found[: max(1, repeats)])
-    return {"median": times[(len(times) - 1) // 2], "min": times[0]}
+    return found
+
+
+def when_asked(repeat):
+    found = []
+    print("{}", flush=True)
+    for _ in sys.stdin:
+        share, each = repeat()
+        found.append((share, each))
+        print(json.dumps({"each": 1e3 * each, "share": share}), flush=True)
+    return found
 
 
 def train(step):

@@ -1,6 +1,16 @@
 // The benchmark as a command: that it runs, compares and reports. How fast
 // anything is, no test says.
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertRejects,
+} from "@std/assert";
+import { writeBundle } from "../../bench/bundle.ts";
+import { INTERPRETER, WEFT } from "../../bench/competitors.ts";
+import { compare } from "../../bench/contest.ts";
+import { JobError, runInTurns } from "../../bench/processes.ts";
+import { makeBundle, SHAPES } from "../../bench/shapes.ts";
 import type { Report } from "../../bench/report.ts";
 import { processTest, ROOT } from "../helpers.ts";
 
@@ -85,4 +95,26 @@ processTest("the benchmark refuses what is no number of threads", async () => {
   const { code, stderr } = await runBench("--threads", "one");
   assertEquals(code, 2);
   assert(stderr.startsWith('Option "--threads" needs an integer'), stderr);
+});
+
+processTest("two competitors that take turns do the same work", async () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    writeBundle(`${folder}/TINY`, makeBundle(SHAPES.TINY!));
+    const data = `${folder}/TINY`;
+    const job = { task: "train", data, repeats: 2, seconds: 0.01 } as const;
+    const duel = await runInTurns(WEFT, INTERPRETER, job, 0);
+    const [own, others] = duel.outcomes;
+    assert(compare(others, own).agrees);
+    assertGreater(own.timing!.median, 0);
+    assertGreater(duel.ratio, 0);
+    const none = { ...WEFT, name: "nobody", script: "none.ts" };
+    const error = await assertRejects(
+      () => runInTurns(WEFT, none, job, 0),
+      JobError,
+    );
+    assert(error.message.startsWith("Cannot measure nobody: "), error.message);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
