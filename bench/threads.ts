@@ -6,7 +6,14 @@ import process from "node:process";
 import { Seq2SeqAttentionModel } from "../src/nn/model.ts";
 import { Random } from "../src/random.ts";
 import { compile } from "../src/run/plan.ts";
-import { COMPARED_LOSSES, LEARNING_RATE, median } from "./measure.ts";
+import {
+  COMPARED_LOSSES,
+  LEARNING_RATE,
+  leastDisturbed,
+  median,
+  type Slice,
+  UNDISTURBED,
+} from "./measure.ts";
 import { defineTraining } from "./model.ts";
 import { type Cell, table } from "./report.ts";
 import { makeBundle, type Shape, SHAPES, sizesOf } from "./shapes.ts";
@@ -52,8 +59,6 @@ const WARM_PAIRS = 3;
 const LONGEST = 20_000;
 /** ... and after so many times as many pairs as count. */
 const MOST_TRIES = 4;
-/** A slice counts if all its threads were at work for this share of it. */
-const UNDISTURBED = 0.95;
 
 type Action = () => unknown;
 
@@ -129,14 +134,6 @@ async function comparePredictions(
   return { task: `${SEQUENCES} predictions`, ...found, agrees };
 }
 
-/** A slice of time. */
-interface Slice {
-  /** The mean time of the action, in milliseconds. */
-  readonly each: number;
-  /** How much of the time its threads were at work, or ready to be. */
-  readonly share: number;
-}
-
 /**
  * Two actions in turns. Pairs of slices in which other programs have taken the
  * cores do not count as long as there are others.
@@ -162,7 +159,7 @@ async function inTurns(
     if (share === UNDISTURBED) undisturbed++;
     if (performance.now() > end) break;
   }
-  const best = pairs.toSorted((a, b) => b.share - a.share).slice(0, repeats)
+  const best = leastDisturbed(pairs, repeats, ({ share }) => share)
     .map(({ times }) => times);
   return {
     one: median(best.map(([a]) => a)),
