@@ -1,5 +1,6 @@
 /**
- * Runs jobs, one process at a time, when the machine is quiet.
+ * Runs jobs when the machine is quiet: one process at a time, or two that take
+ * turns.
  */
 import { commandOf, type Competitor } from "./competitors.ts";
 import {
@@ -157,7 +158,8 @@ class Session {
 
   /** Asks for one repeat. */
   async repeat(): Promise<Slice> {
-    await this.#stdin.write(new TextEncoder().encode("\n"));
+    // A process that has ended shows by what comes next.
+    await this.#stdin.write(new TextEncoder().encode("\n")).catch(() => {});
     return JSON.parse(await this.next());
   }
 

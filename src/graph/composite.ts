@@ -45,7 +45,8 @@ export function relu(x: Node): Node {
  */
 export function gelu(x: Node): Node {
   const cubic = add(x, mul(mul(mul(x, x), x), 0.044715));
-  // (1 + tanh z) / 2 is the sigmoid of 2 z, which keeps its digits where tanh comes close to -1.
+  // (1 + tanh z) / 2 is the sigmoid of 2 z, which keeps its digits where tanh
+  // comes close to -1.
   return mul(x, sigmoid(mul(cubic, 2 * Math.sqrt(2 / Math.PI))));
 }
 

@@ -3,13 +3,13 @@
  * size, and all share the model's variables.
  */
 import type { NDArray, TypedArray } from "../array.ts";
+import { FROZEN_STEPS } from "../compile/frozen.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
 import { reshape } from "../graph/movement.ts";
 import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
 import { argmax } from "../graph/reduce.ts";
-import { FROZEN_STEPS } from "../compile/frozen.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import { canShare, coreCount } from "../run/threads.ts";
 import type { Update } from "../run/program.ts";

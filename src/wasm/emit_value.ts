@@ -65,8 +65,9 @@ export class ValueEmitter {
   }
 
   /**
-   * Keeps constants in locals: each built in a loop is three instructions, where one that finds no register
-   * is one more operand in memory (measured: Adam takes two thirds of the time). Zero is one instruction.
+   * Keeps constants in locals: each built in a loop is three instructions, where
+   * one that finds no register is one more operand in memory (measured: Adam
+   * takes two thirds of the time). Zero is one instruction.
    */
   #holdConstants(): void {
     for (const [at, { op, dtype }] of this.#kernel.values.entries()) {
