@@ -29,6 +29,8 @@ export interface BuildOptions extends RewriteOptions {
    * for one thread; 1 by default.
    */
   threads?: number | ((alone: Lowered) => number);
+  /** Into how many parts a shared step is cut; as many as threads by default. */
+  parts?: number | undefined;
 }
 
 /**
@@ -45,7 +47,7 @@ export function buildKernels(
   options: BuildOptions = {},
 ): Built {
   const { frozen = [], tileBytes, atomic, ...others } = options;
-  const { threads: wanted = 1, ...rewriting } = others;
+  const { threads: wanted = 1, parts = 1, ...rewriting } = others;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
@@ -57,7 +59,11 @@ export function buildKernels(
       updates.map(([variable], at) => [variable, next[at]!]),
       inputs,
       frozen,
-      { tileBytes, threads, atomic },
+      {
+        tileBytes,
+        threads: threads === 1 ? 1 : Math.max(threads, parts),
+        atomic,
+      },
     );
   if (typeof wanted === "number") {
     return { lowered: lowerFor(wanted), inputs, threads: wanted };

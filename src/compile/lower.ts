@@ -21,7 +21,7 @@ const TILE_BYTES = 256 * 1024;
 export interface LowerOptions {
   /** What the intermediates of a tile may take; 256 KiB by default. */
   readonly tileBytes?: number | undefined;
-  /** How many threads share the tiles; 1 by default. */
+  /** How many threads, or parts, share the tiles; 1 by default. */
   readonly threads?: number | undefined;
   /** Whether a failing lookup leaves all variables alone; so by default. */
   readonly atomic?: boolean | undefined;

@@ -48,17 +48,19 @@ export class CheckedProgram implements Executor {
   }
 
   /**
-   * Runs and checks one step.
+   * Runs and checks so many steps.
    *
    * @throws {DeviationError} If a kernel or the whole computes something else
-   * than it should; nothing has changed then.
+   * than it should; nothing has changed in that step then.
    */
-  step(): void {
-    this.#truth.capture();
-    this.#guard((check, hooks) => {
-      this.#opened.walk(check, hooks);
-      this.#truth.compare();
-    });
+  step(times: number): void {
+    for (let turn = 0; turn < times; turn++) {
+      this.#truth.capture();
+      this.#guard((check, hooks) => {
+        this.#opened.walk(check, hooks);
+        this.#truth.compare();
+      });
+    }
   }
 
   #guard(

@@ -57,6 +57,14 @@ export interface CompiledOptions extends ProgramOptions {
    * `debug` above 1, kernels run one by one, in one thread.
    */
   threads?: number | "auto";
+  /**
+   * Into how many parts a step is cut where no part needs anything of another,
+   * as with sequences that do not meet: a thread that is done with its own takes
+   * those that others have not come to, so that threads of unequal speed are
+   * busy to the end. One for each thread by default, and of steps that cannot
+   * be cut so. Who does a part does not change a byte.
+   */
+  parts?: number;
   /** The most threads that `"auto"` takes; the machine's cores by default. */
   cores?: number;
   /**
@@ -104,7 +112,7 @@ export class CompiledProgram implements Binding, Executor {
   /** The memory that the module has been instantiated with. */
   #bound: WebAssembly.Memory | undefined;
   #exports: WebAssembly.Exports = {};
-  #step: () => void = () => {};
+  #step: (times: number) => void = () => {};
   #prepare: () => void = () => {};
 
   constructor(
@@ -134,6 +142,7 @@ export class CompiledProgram implements Binding, Executor {
       threads: opensKernels(options)
         ? 1
         : chooseThreads(options.threads ?? 1, options.cores),
+      parts: options.parts,
       ...report?.hooks(),
     });
     this.lowered = built.lowered;
@@ -144,7 +153,7 @@ export class CompiledProgram implements Binding, Executor {
     if (this.threads > 1) {
       // Before anything is placed: it moves the memory.
       threadsOf(variables).start(this.threads);
-      const plan = shareStep(this.lowered, this.threads);
+      const plan = shareStep(this.lowered, this.threads, options.parts);
       const placing = placeShared(this.lowered, plan, variables, reuse);
       this.#shared = { plan, placing };
     }
@@ -187,11 +196,16 @@ export class CompiledProgram implements Binding, Executor {
     );
     this.#prepare = this.#exports.prepare as () => void;
     if (this.#shared) {
-      const run = this.#exports.step0 as () => void;
-      const program: SharedProgram = { bytes, threads: this.threads, run };
+      const run = this.#exports.step0 as (times: number) => void;
+      const program: SharedProgram = {
+        bytes,
+        threads: this.threads,
+        run,
+        counters: this.#counters(this.#shared.placing),
+      };
       const threads = threadsOf(this.#variables);
-      this.#step = () => threads.run(program);
-    } else this.#step = this.#exports.step as () => void;
+      this.#step = (times) => threads.run(program, times);
+    } else this.#step = this.#exports.step as (times: number) => void;
     if (this.#watch && !this.#shared) {
       const executor = this.#watch(
         new Opened(this.lowered, {
@@ -200,10 +214,19 @@ export class CompiledProgram implements Binding, Executor {
           exports: this.#exports,
         }),
       );
-      this.#step = () => executor.step();
+      this.#step = (times) => executor.step(times);
       this.#prepare = () => executor.prepare();
     }
     return bytes.length;
+  }
+
+  /** The words by which threads count the parts they have taken. */
+  #counters({ taken, block }: SharedPlacing): Int32Array[] {
+    const { buffer } = this.memory;
+    return Array.from(
+      { length: this.threads },
+      (_, thread) => new Int32Array(buffer, taken + thread * block, 1),
+    );
   }
 
   #locate(
@@ -227,10 +250,10 @@ export class CompiledProgram implements Binding, Executor {
       memory: this.memory.limits,
     };
     if (!this.#shared) return emitModule(this.lowered, address, options);
-    const { plan, placing: { block, sums } } = this.#shared;
+    const { plan, placing: { block, sums, taken } } = this.#shared;
     const { meeting } = threadsOf(this.#variables);
     const spins = spinsOf(this.threads);
-    const places = { address, block, sums, meeting };
+    const places = { address, block, sums, meeting, taken };
     return emitThreads(this.lowered, plan, places, { ...options, spins });
   }
 
@@ -243,13 +266,21 @@ export class CompiledProgram implements Binding, Executor {
   /** Computes what frozen variables alone decide. */
   prepare(): void {
     this.#rebind();
-    this.#guard(this.#prepare);
+    try {
+      this.#prepare();
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
-  /** Computes outputs and updates from the inputs in memory. */
-  step(): void {
+  /** Computes outputs and updates from the inputs in memory, so many times. */
+  step(times: number): void {
     this.#rebind();
-    this.#guard(this.#step);
+    try {
+      this.#step(times);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   /** Resolves when the threads of the plan have started. */
@@ -262,16 +293,12 @@ export class CompiledProgram implements Binding, Executor {
     if (this.#bound !== this.memory.wasm) this.#bind();
   }
 
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      // The module traps at an index outside its table.
-      throw error instanceof WebAssembly.RuntimeError ||
-          error instanceof ThreadError
-        ? this.#explain(error)
-        : error;
-    }
+  /** The module traps at an index outside its table. */
+  #explained(error: unknown): unknown {
+    return error instanceof WebAssembly.RuntimeError ||
+        error instanceof ThreadError
+      ? this.#explain(error)
+      : error;
   }
 
   #writeConstants(): void {

@@ -7,7 +7,7 @@ import { graphCost } from "../compile/cost.ts";
 import type { Lowered } from "../compile/kernel.ts";
 import { nameOf } from "../compile/kernel.ts";
 import { formatKernels } from "../compile/print_kernel.ts";
-import type { ThreadPlan } from "../compile/threads/plan.ts";
+import { isDealt, type ThreadPlan } from "../compile/threads/plan.ts";
 import { timeOf } from "../compile/threads/tasks.ts";
 import type { Node } from "../graph/node.ts";
 import { formatGraph } from "../graph/print.ts";
@@ -115,11 +115,11 @@ export class DebugReport {
   watch(opened: Opened, executor: Executor): Executor {
     let isFirst = true;
     let isSound = true;
-    const step = (): void => {
+    const stepOnce = (): void => {
       if (isFirst && this.#level >= LEVEL.times) {
         this.#write(measureKernels(opened));
       }
-      executor.step();
+      executor.step(1);
       if (this.#level >= LEVEL.buffers) {
         const { text, count } = describeBuffers(opened);
         // After the first step, and when the first NaN has come.
@@ -127,6 +127,9 @@ export class DebugReport {
         isSound &&= count === 0;
       }
       isFirst = false;
+    };
+    const step = (times: number): void => {
+      for (let turn = 0; turn < times; turn++) stepOnce();
     };
     return { prepare: () => executor.prepare(), step };
   }
@@ -145,14 +148,19 @@ export class DebugReport {
   }
 }
 
-/** How long every thread should work in each phase, before a barrier. */
-function formatThreads({ threads, phases }: ThreadPlan, tile: number): string {
+/** How long every thread should work in each phase, or take for each part. */
+function formatThreads(plan: ThreadPlan, tile: number): string {
+  const { threads, phases } = plan;
   const times = phases.map((phase) =>
     phase.map((tasks) => {
       const time = tasks.reduce((sum, task) => sum + timeOf(task, tile), 0);
       return (time / 1000).toFixed(1);
     }).join("+")
   );
+  if (isDealt(plan)) {
+    return `  ${threads} threads take ${phases[0]!.length} parts of about ` +
+      `${times[0]} µs`;
+  }
   return `  ${threads} threads, ${phases.length} phases of about ` +
     `${times.join(", ")} µs`;
 }

@@ -35,8 +35,12 @@ export class Interpreter implements Executor {
   /** Does nothing: every step evaluates every node. */
   prepare(): void {}
 
-  /** Evaluates every node once, then moves the updates into the variables. */
-  step(): void {
+  /** Evaluates every node, then moves the updates into the variables. */
+  step(times: number): void {
+    for (let turn = 0; turn < times; turn++) this.#stepOnce();
+  }
+
+  #stepOnce(): void {
     const { memory } = this.#program;
     // Growth of the memory detaches every view of it.
     if (this.#buffer !== memory.buffer) this.#bind();

@@ -69,8 +69,8 @@ export class Opened implements Executor {
   }
 
   /** The module's step as a whole. */
-  step(): void {
-    (this.#parts.exports.step as () => void)();
+  step(times: number): void {
+    (this.#parts.exports.step as (times: number) => void)(times);
   }
 
   /** Does what the preparation does, one kernel at a time. */

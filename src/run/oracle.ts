@@ -46,7 +46,7 @@ export class Oracle {
 
   /** Evaluates the graph and updates the variables. */
   step(): void {
-    this.#interpreter.step();
+    this.#interpreter.step(1);
   }
 
   /** An output of the last step. */

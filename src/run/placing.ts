@@ -34,6 +34,8 @@ export interface Placing {
 export interface SharedPlacing extends Placing {
   /** Bytes from what is one thread's own to what is the next one's. */
   readonly block: number;
+  /** Where a word counts which of the parts of thread 0 are taken. */
+  readonly taken: number;
   /** Where thread 0 has what the tiles of a stage add up. */
   readonly sums: ReadonlyMap<StageKernels, Span>;
 }
@@ -92,7 +94,7 @@ export function placeShared(
   const arena = planArena(common, { reuse });
   const locals = planArena(own, { reuse });
   const spans = spansOf(stages, locals.size);
-  const block = spans.end + LINE;
+  const block = spans.end + 2 * LINE;
   const base = memory.reserve(arena.size + SLACK);
   const first = align(memory.reserve(plan.threads * block + SLACK + LINE));
   const addresses = buffers.map(({ id, variable, local }) => {
@@ -109,7 +111,8 @@ export function placeShared(
     ]),
   );
   const arenaBytes = arena.size + plan.threads * block;
-  return { addresses, arenaBytes, block, sums };
+  const taken = first + spans.end;
+  return { addresses, arenaBytes, block, sums, taken };
 }
 
 /** Puts what each stage adds up side by side, behind the first `start` bytes. */

@@ -69,6 +69,18 @@ export type Feeds = Readonly<Record<string, ArrayLike>>;
  * plan.step();
  * assertEquals([...plan.output("y")], [10, 20]);
  * ```
+ *
+ * @example Many steps in one call
+ * ```ts
+ * import { add, compile, Graph, mul } from "jsr:@weft/seq2seq";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const balance = new Graph().variable("balance", 100);
+ * const next = add(balance, mul(balance, 0.5));
+ * const plan = compile({ outputs: { next }, updates: [[balance, next]] });
+ * plan.step(2);
+ * assertEquals([...plan.output("next")], [225]);
+ * ```
  */
 export interface Plan<K extends string = string> {
   /** The variables, which may be shared with other plans. */
@@ -96,8 +108,17 @@ export interface Plan<K extends string = string> {
    */
   prepare(): void;
 
-  /** Computes from the inputs as they lie in memory, and applies the updates. */
-  step(): void;
+  /**
+   * Computes from the inputs as they lie in memory, and applies the updates.
+   *
+   * @param times How many steps are made, 1 by default: each begins with the
+   * variables that the one before has left, and outputs are those of the last.
+   * Threads that need nothing of one another do not meet in between.
+   * @throws {RangeError} If `times` is no integer from 1 to 2^31 - 1, or an
+   * index is outside its table; of the step that finds it no variable has
+   * changed then.
+   */
+  step(times?: number): void;
 
   /**
    * Resolves when the threads of the plan have started. Wait for it before the
@@ -125,6 +146,11 @@ export interface Plan<K extends string = string> {
    */
   output(name: K): TypedArray;
 }
+
+/** The most steps that a module counts. */
+const MOST_TIMES = 2 ** 31 - 1;
+/** Every part is a function of its own. */
+const MOST_PARTS = 1024;
 
 /** A program with its executor. */
 class ProgramPlan<K extends string> implements Plan<K> {
@@ -159,8 +185,9 @@ class ProgramPlan<K extends string> implements Plan<K> {
     this.#executor.prepare();
   }
 
-  step(): void {
-    this.#executor.step();
+  step(times: number = 1): void {
+    if (times !== 1) checkInteger(times, "times", 1, MOST_TIMES);
+    this.#executor.step(times);
   }
 
   async ready(): Promise<void> {
@@ -288,6 +315,9 @@ function checkOptions(options: CompileOptions): void {
   checkInteger(debug, "debug", 0, 5);
   checkThreads(options.threads);
   if (options.cores !== undefined) checkInteger(options.cores, "cores", 1);
+  if (options.parts !== undefined) {
+    checkInteger(options.parts, "parts", 1, MOST_PARTS);
+  }
   if (options.frozenSteps !== undefined) {
     checkInteger(options.frozenSteps, "frozenSteps", 1);
   }

@@ -64,8 +64,8 @@ export interface Program extends Binding {
 export interface Executor {
   /** Computes what frozen variables alone decide, for all steps to come. */
   prepare(): void;
-  /** Computes outputs and updates from the inputs in memory. */
-  step(): void;
+  /** Computes outputs and updates from the inputs in memory, so many times. */
+  step(times: number): void;
   /** Resolves when its threads have started, if it has any. */
   ready?(): Promise<void>;
 }

@@ -71,8 +71,10 @@ export interface SharedProgram {
   readonly bytes: Uint8Array;
   /** How many threads run it. */
   readonly threads: number;
-  /** The caller's share. */
-  readonly run: () => void;
+  /** The caller's share of so many steps. */
+  readonly run: (times: number) => void;
+  /** Words that are 0 when it begins. */
+  readonly counters: readonly Int32Array[];
 }
 
 /** Threads that share a memory. */
@@ -140,11 +142,14 @@ export class Threads {
    * Runs a program; threads that do not have it yet load it first.
    *
    * @param program The program.
+   * @param times How many steps of it.
    * @throws What the caller's share throws, or an error with the words of the
    * thread that failed first.
    */
-  run(program: SharedProgram): void {
+  run(program: SharedProgram, times: number): void {
     const id = this.#loaded.get(program) ?? this.#load(program);
+    this.#words[WORD.times] = times;
+    for (const counter of program.counters) counter[0] = 0;
     this.#command(COMMAND.run, id, program.threads, program.run);
   }
 
@@ -196,7 +201,7 @@ export class Threads {
     kind: number,
     program: number,
     threads: number,
-    own: () => void,
+    own: (times: number) => void,
   ): void {
     const words = this.#words;
     words[WORD.kind] = kind;
@@ -205,7 +210,7 @@ export class Threads {
     for (let at = 0; at < threads - 1; at++) tell(this.#workers[at]!);
     let failure: { error: unknown } | undefined;
     try {
-      own();
+      own(words[WORD.times]!);
     } catch (error) {
       failure = { error };
       // Nobody shall wait for this thread.

@@ -62,12 +62,7 @@ function repeat(
   const counter = f.local("i32");
   f.i32Const(count);
   f.localSet(counter);
-  f.loop((again) => {
-    body(false);
-    bump(f, counter, -1);
-    f.localGet(counter);
-    f.brIf(again);
-  });
+  f.repeat(counter, () => body(false));
   f.release(counter);
 }
 

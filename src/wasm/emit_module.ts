@@ -1,7 +1,7 @@
 /**
  * Emits a whole plan as one module: a function a kernel, and one exported step
- * that runs the stages in order. What frozen variables alone decide is another
- * export, `prepare`.
+ * that runs the stages in order, as many times as it is told. What frozen
+ * variables alone decide is another export, `prepare`.
  */
 import type { Buffer, Lowered, StageKernels } from "../compile/kernel.ts";
 import { type FunctionBuilder, ModuleBuilder } from "./assembler.ts";
@@ -47,14 +47,17 @@ export function emitModule(
   module.addFunction("prepare", { export: true }, (f) => {
     emitStage(f, prepare, lowered, address);
   });
-  module.addFunction("step", { export: true }, (f) => {
-    for (const stage of functions) emitStage(f, stage, lowered, address);
-    for (const { from, to } of lowered.copies) {
-      f.i32Const(address(to));
-      f.i32Const(address(from));
-      f.i32Const(4 * to.size);
-      f.bulk("memory.copy");
-    }
+  const step = { params: ["i32"], export: true } as const;
+  module.addFunction("step", step, (f, times) => {
+    f.repeat(times, () => {
+      for (const stage of functions) emitStage(f, stage, lowered, address);
+      for (const { from, to } of lowered.copies) {
+        f.i32Const(address(to));
+        f.i32Const(address(from));
+        f.i32Const(4 * to.size);
+        f.bulk("memory.copy");
+      }
+    });
   });
   return module.finish();
 }

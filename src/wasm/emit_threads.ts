@@ -1,11 +1,13 @@
 /**
  * Emits a step that threads share: for each thread a function that does its
- * tasks, with barriers between the phases. All threads run the same functions
- * of kernels, and tell them where their own buffers are.
+ * tasks, with barriers between the phases, or that takes parts of the only
+ * phase as long as there are any. All threads run the same functions of
+ * kernels, and tell them where their own buffers are.
  */
 import type { Buffer, Kernel, Lowered } from "../compile/kernel.ts";
 import type { StageKernels } from "../compile/kernel.ts";
 import {
+  isDealt,
   privateTo,
   type Task,
   type ThreadPlan,
@@ -13,6 +15,7 @@ import {
 import {
   type FunctionBuilder,
   type FunctionRef,
+  type Local,
   type MemoryLimits,
   ModuleBuilder,
 } from "./assembler.ts";
@@ -33,6 +36,11 @@ export interface ThreadPlaces {
   >;
   /** Where threads meet. */
   readonly meeting: Meeting;
+  /**
+   * Where a word counts which of the parts of thread 0 are taken; those of the
+   * others are a block apart. All are 0 before a step.
+   */
+  readonly taken: number;
 }
 
 /** How a module for threads is emitted. */
@@ -45,8 +53,9 @@ export interface ThreadOptions extends KernelOptions {
 
 /**
  * Emits the module of a shared step. It exports `prepare`, for one thread, and
- * `step0`, `step1` and so on, one for each; with kernels, also every thread's
- * part of every phase: `phase0 thread0` and so on.
+ * `step0`, `step1` and so on, one for each, told how many times; with kernels,
+ * also every part of every phase: `phase0 part0` and so on, told where the own
+ * buffers of who runs it are, in bytes behind those of thread 0.
  */
 export function emitThreads(
   lowered: Lowered,
@@ -65,29 +74,103 @@ export function emitThreads(
   );
   module.addFunction("prepare", { export: true }, (f) => {
     emitClears(f, lowered.prepare.clears, places);
-    for (const kernel of prepare) tasks.call(f, kernel, 0, 0);
+    // For thread 0: nothing of it is anybody's own.
+    const own = f.local("i32");
+    for (const kernel of prepare) tasks.call(f, kernel, own, 0);
   });
   for (const phase of plan.phases) {
     for (const task of phase.flat()) tasks.declare(task);
   }
+  const exported = options.exportKernels ?? false;
   const phases = plan.phases.map((phase, at) =>
-    phase.map((own, thread) => {
-      const name = `phase${at} thread${thread}`;
-      const signature = { export: options.exportKernels ?? false };
-      return module.addFunction(name, signature, (f) => {
-        for (const task of own) tasks.emit(f, task, thread);
+    phase.map((part, index) => {
+      const name = `phase${at} part${index}`;
+      const signature = { params: ["i32"], export: exported } as const;
+      return module.addFunction(name, signature, (f, own) => {
+        for (const task of part) tasks.emit(f, task, own);
       });
     })
   );
+  const queues = isDealt(plan)
+    ? emitQueues(module, phases[0]!, plan, places)
+    : [];
   for (let thread = 0; thread < threads; thread++) {
-    module.addFunction(`step${thread}`, { export: true }, (f) => {
-      for (const [at, phase] of phases.entries()) {
-        if (at > 0) f.call(barrier);
-        f.call(phase[thread]!);
+    const signature = { params: ["i32"], export: true } as const;
+    const own = thread * places.block;
+    module.addFunction(`step${thread}`, signature, (f, times) => {
+      // Its own parts first: what it has written in the last step is near.
+      for (const at of queues.keys()) {
+        f.localGet(times);
+        f.i32Const(own);
+        f.call(queues[(thread + at) % threads]!);
       }
+      if (queues.length > 0) return;
+      f.repeat(times, (more) => {
+        for (const [at, phase] of phases.entries()) {
+          if (at > 0) f.call(barrier);
+          f.i32Const(own);
+          f.call(phase[thread]!);
+        }
+        if (!plan.apart) more(() => f.call(barrier));
+      });
     });
   }
   return module.finish();
+}
+
+/**
+ * For each thread's share of the parts a function of how many steps are made
+ * and where the own buffers of the thread that calls are: it takes parts as long
+ * as there are any. Of a part it makes all steps, while what they read is still
+ * in the cache.
+ */
+function emitQueues(
+  module: ModuleBuilder,
+  parts: readonly FunctionRef[],
+  { threads }: ThreadPlan,
+  { taken, block }: ThreadPlaces,
+): FunctionRef[] {
+  const start = (thread: number): number =>
+    Math.floor(parts.length * thread / threads);
+  return Array.from({ length: threads }, (_, thread) => {
+    const queue = parts.slice(start(thread), start(thread + 1));
+    return emitQueue(module, `queue${thread}`, queue, taken + thread * block);
+  });
+}
+
+function emitQueue(
+  module: ModuleBuilder,
+  name: string,
+  parts: readonly FunctionRef[],
+  taken: number,
+): FunctionRef {
+  const params = ["i32", "i32"] as const;
+  return module.addFunction(name, { params }, (f, times, own) => {
+    const [part, left] = [f.local("i32"), f.local("i32")];
+    f.loop((again) => {
+      f.i32Const(taken);
+      f.i32Const(1);
+      f.memory("i32.atomic.rmw.add");
+      f.localSet(part);
+      for (const [index, run] of parts.entries()) {
+        f.localGet(part);
+        f.i32Const(index);
+        f.emit("i32.eq");
+        f.if(() => {
+          f.localGet(times);
+          f.localSet(left);
+          f.repeat(left, () => {
+            f.localGet(own);
+            f.call(run);
+          });
+        });
+      }
+      f.localGet(part);
+      f.i32Const(parts.length - 1);
+      f.emit("i32.lt_s");
+      f.brIf(again);
+    });
+  });
 }
 
 /** Emits tasks; all functions they call must be there before. */
@@ -133,11 +216,11 @@ class TaskEmitter {
   call(
     f: FunctionBuilder,
     kernel: FunctionRef,
-    thread: number,
+    own: Local<"i32">,
     first: number,
   ): void {
     f.i32Const(first);
-    f.i32Const(thread * this.#places.block);
+    f.localGet(own);
     f.call(kernel);
   }
 
@@ -148,25 +231,27 @@ class TaskEmitter {
     if (task.kind === "tiles") this.#tilesOf(task.stage, task);
   }
 
-  /** Emits a task of a thread. */
-  emit(f: FunctionBuilder, task: Task, thread: number): void {
-    const { address, block, sums } = this.#places;
+  /** Emits a task, for a thread whose own buffers are so far from the first's. */
+  emit(f: FunctionBuilder, task: Task, own: Local<"i32">): void {
+    const { address, sums } = this.#places;
     switch (task.kind) {
       case "kernel": {
         const kernel = this.functionOf(task.kernel, task.count);
-        return this.call(f, kernel, thread, task.first);
+        return this.call(f, kernel, own, task.first);
       }
       case "clear":
         return emitClears(f, task.buffers, { address });
       case "tiles": {
         const span = sums.get(task.stage);
         if (span) {
-          f.i32Const(span.address + thread * block);
+          f.localGet(own);
+          f.i32Const(span.address);
+          f.emit("i32.add");
           f.i32Const(0);
           f.i32Const(span.bytes);
           f.bulk("memory.fill");
         }
-        return this.#emitTiles(f, task, thread);
+        return this.#emitTiles(f, task, own);
       }
       case "sum": {
         const { address, bytes } = sums.get(task.stage)!;
@@ -230,16 +315,15 @@ class TaskEmitter {
   #emitTiles(
     f: FunctionBuilder,
     task: Task & { kind: "tiles" },
-    thread: number,
+    own: Local<"i32">,
   ): void {
     const { whole, rest } = this.#tilesOf(task.stage, task);
     const { full } = this.#cut(task);
-    const own = thread * this.#places.block;
     const first = f.local("i32");
     const call = (kernels: readonly FunctionRef[], push: () => void): void => {
       for (const kernel of kernels) {
         push();
-        f.i32Const(own);
+        f.localGet(own);
         f.call(kernel);
       }
     };

@@ -333,6 +333,29 @@ export class FunctionBuilder {
     });
   }
 
+  /**
+   * Runs `body` as often as a counter says, at least once, and counts it down
+   * to 0. What the body gives to `more` is done only where a turn follows.
+   */
+  repeat(
+    counter: Local<"i32">,
+    body: (more: (between: () => void) => void) => void,
+  ): void {
+    this.loop((again) => {
+      body((between) => {
+        this.localGet(counter);
+        this.i32Const(1);
+        this.emit("i32.gt_s");
+        this.if(between);
+      });
+      this.localGet(counter);
+      this.i32Const(1);
+      this.emit("i32.sub");
+      this.localTee(counter);
+      this.brIf(again);
+    });
+  }
+
   /** Ends the function and returns its code entry: locals, instructions, end. Called by the module builder. */
   finish(): Uint8Array {
     this.#stack.close(this.#whole);

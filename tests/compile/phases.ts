@@ -4,7 +4,7 @@
 import { array, type NDArray, type TypedArray } from "../../src/array.ts";
 import { buildKernels } from "../../src/compile/build.ts";
 import type { Lowered } from "../../src/compile/kernel.ts";
-import type { ThreadPlan } from "../../src/compile/threads/plan.ts";
+import { isDealt, type ThreadPlan } from "../../src/compile/threads/plan.ts";
 import { shareStep } from "../../src/compile/threads/share.ts";
 import { type Node, reachable } from "../../src/graph/node.ts";
 import { recordOf } from "../../src/graph/ops.ts";
@@ -22,6 +22,7 @@ export interface Shared {
   readonly tileBytes?: number;
   readonly frozen?: readonly Node[];
   readonly atomic?: boolean;
+  readonly parts?: number;
 }
 
 /** In which order the threads of a phase take their turns. */
@@ -38,6 +39,7 @@ export class PhaseProgram {
   readonly lowered: Lowered;
   readonly plan: ThreadPlan;
   readonly #addresses: readonly number[];
+  readonly #block: number;
   readonly #exports: WebAssembly.Exports;
   readonly #inputs: readonly string[];
   readonly #outputs: readonly string[];
@@ -57,9 +59,11 @@ export class PhaseProgram {
     this.lowered = lowered;
     this.#inputs = inputs.map(({ attrs }) => attrs.name);
     this.#outputs = Object.keys(outputs);
-    this.plan = shareStep(lowered, threads);
+    this.plan = shareStep(lowered, threads, options.parts);
     const placing = placeShared(lowered, this.plan, this.variables, true);
     this.#addresses = placing.addresses;
+    // Parts that are dealt out may all be done by the first thread.
+    this.#block = isDealt(this.plan) ? 0 : placing.block;
     const memory = memoryOf(this.variables);
     const words = memory.reserve(64);
     const bytes = emitThreads(lowered, this.plan, {
@@ -67,6 +71,7 @@ export class PhaseProgram {
       block: placing.block,
       sums: placing.sums,
       meeting: { arrived: words, round: words, sleepers: words, failed: words },
+      taken: placing.taken,
     }, {
       relaxed: true,
       exportKernels: true,
@@ -90,7 +95,8 @@ export class PhaseProgram {
     (this.#exports.prepare as () => void)();
     for (const [phase, threads] of this.plan.phases.entries()) {
       for (const thread of order([...threads.keys()])) {
-        (this.#exports[`phase${phase} thread${thread}`] as () => void)();
+        const run = this.#exports[`phase${phase} part${thread}`];
+        (run as (own: number) => void)(thread * this.#block);
       }
     }
     return Object.fromEntries(

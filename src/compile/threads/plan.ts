@@ -10,6 +10,11 @@
  * sums are added up in the order of the threads, each by slices. Who does what
  * is fixed when the plan is compiled: the same number of threads gives the same
  * bytes.
+ *
+ * Where nothing needs anything of others, a step is one phase, and can be dealt
+ * out instead: cut into more parts than there are threads, of which each takes
+ * its own one by one, and then those that others have not come to. What a part
+ * computes does not depend on who does it.
  */
 import type { Buffer, Kernel, Lowered, StageKernels } from "../kernel.ts";
 
@@ -66,8 +71,16 @@ export type Task = KernelTask | ClearTask | TilesTask | SumTask | CopyTask;
 export interface ThreadPlan {
   /** How many threads take part, the caller included. */
   readonly threads: number;
-  /** By phase, then by thread: tasks in order. */
+  /**
+   * By phase, then by part: tasks in order. There is a part for each thread;
+   * where the only phase is dealt out, there are more.
+   */
   readonly phases: readonly (readonly (readonly Task[])[])[];
+  /**
+   * Whether no part touches what another one writes: then there is one phase,
+   * and a thread may begin the next step while others are still at this one.
+   */
+  readonly apart: boolean;
   /** What a step may take, in nanoseconds: good for comparing plans alone. */
   readonly estimate: number;
 }
@@ -88,6 +101,11 @@ export function sumsOf({ tiled, kernels }: StageKernels): Buffer[] {
     }
   }
   return [...sums].sort((a, b) => a.id - b.id);
+}
+
+/** Whether threads take parts as they come. */
+export function isDealt({ threads, phases }: ThreadPlan): boolean {
+  return phases.some((parts) => parts.length > threads);
 }
 
 /** Buffers of which every thread has one of its own while a stage runs. */

@@ -31,11 +31,20 @@ interface Use extends Range {
 /**
  * Shares a step.
  *
- * @param lowered The step, its tiles chosen for as many threads.
- * @param threads How many.
+ * @param lowered The step, its tiles chosen for as many threads, or parts.
+ * @param threads How many threads.
+ * @param parts Into how many parts the step is cut where it can be dealt out.
  * @returns Who does what and when.
  */
-export function shareStep(lowered: Lowered, threads: number): ThreadPlan {
+export function shareStep(
+  lowered: Lowered,
+  threads: number,
+  parts: number = threads,
+): ThreadPlan {
+  if (parts > threads) {
+    const plan = new Sharing(lowered, parts, 0).plan();
+    if (plan.apart) return { ...plan, threads };
+  }
   const plans = AWAY.map((away) => new Sharing(lowered, threads, away).plan());
   return plans.reduce((best, plan) =>
     plan.estimate < best.estimate ? plan : best
@@ -79,6 +88,7 @@ class Sharing {
     return {
       threads: this.#threads,
       phases: this.#phases,
+      apart: this.#isApart(),
       estimate: busy + waiting,
     };
   }
@@ -235,6 +245,26 @@ class Sharing {
       this.#lookups.forEach((at, other) => follow(other, at));
     }
     return phase;
+  }
+
+  /**
+   * Whether steps may overlap. Not where a lookup may fail and all variables
+   * must stay then; nor where there are phases, as they may use one place.
+   */
+  #isApart(): boolean {
+    if (this.#phases.length > 1) return false;
+    const uses = [...this.#uses.values()];
+    const traps = this.#lookups.some((phase) => phase >= 0);
+    if (this.#lowered.atomic && traps && uses.some(changesVariables)) {
+      return false;
+    }
+    return uses.every((own) =>
+      own.every((use, at) =>
+        own.slice(0, at).every((other) =>
+          use.thread === other.thread || !conflicts(use, other)
+        )
+      )
+    );
   }
 
   #settle({ thread, task, ranges, time }: Part, phase: number): void {
