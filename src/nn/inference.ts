@@ -6,53 +6,43 @@
  */
 import { type Communicator, stopReason } from "../distributed/communicator.ts";
 import type { Plan } from "../run/plan.ts";
-import type { Variables } from "../run/variables.ts";
 import {
   type Batch,
   type Batches,
   type BatchSource,
-  parts,
+  cut,
   slicesOf,
 } from "./batches.ts";
-import type { Plans, PredictPlans } from "./plans.ts";
+import type { Plans } from "./plans.ts";
+import { MOST_AT_ONCE, sequencesAtOnce } from "./predict_plans.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
 
-/** The most sequences that are taken at once where there is one thread. */
-export const CHUNK = 64;
 /**
- * The most that each of several threads takes: they meet for every token, so of
- * small models each takes more than one alone would.
+ * How many times every thread takes sequences before all meet: it may take more
+ * when another one is slower.
  */
-const SHARED_CHUNK = 128;
-/** The least that a thread takes: products of fewer rows are slow. */
-const LEAST_CHUNK = 16;
-/** Keys and values are read for every token: so many bytes are in reach. */
-const IN_REACH = 2 ** 20;
+const TURNS = 4;
 
 /** Evaluation and prediction of one model. */
 export class Inference {
   readonly #sizes: Seq2SeqSizes & SpecialTokens;
   readonly #plans: Plans;
-  readonly #variables: Variables;
   readonly #turns: Turns;
 
   /**
    * @param sizes The model's sizes and special tokens.
    * @param plans The model's plans.
-   * @param variables Where parameters and the state of prediction live.
    * @param turns Lets others have a turn.
    */
   constructor(
     sizes: Seq2SeqSizes & SpecialTokens,
     plans: Plans,
-    variables: Variables,
     turns: Turns,
   ) {
     this.#sizes = sizes;
     this.#plans = plans;
-    this.#variables = variables;
     this.#turns = turns;
   }
 
@@ -83,7 +73,7 @@ export class Inference {
       tokens += countTokens(chunk.target, padToken);
       rows += chunk.rows;
       if (!sequenceAccuracy) return;
-      const predicted = this.#predictChunk(prediction.get(chunk.rows), chunk);
+      const predicted = prediction.get(chunk.rows).predict(chunk.source);
       right += countRight(predicted, chunk.target, tgtLength, padToken);
     });
     if (communicator) {
@@ -105,7 +95,7 @@ export class Inference {
     let done = 0;
     const all = [{ rows, source, target: new Int32Array(0) }];
     await this.#inChunks(all, undefined, [plans], (chunk) => {
-      const predicted = this.#predictChunk(plans.get(chunk.rows), chunk);
+      const predicted = plans.get(chunk.rows).predict(chunk.source);
       result.set(predicted, done * tgtLength);
       done += chunk.rows;
     });
@@ -182,45 +172,11 @@ export class Inference {
     return Object.fromEntries(entries);
   }
 
-  /** Greedy tokens of one chunk. */
-  #predictChunk(
-    { encode, step, tokens: state }: PredictPlans,
-    { rows, source }: Batch,
-  ): Int32Array {
-    const { tgtLength, vocabSize, padToken, eosToken } = this.#sizes;
-    const filler = padToken ?? eosToken;
-    const result = new Int32Array(rows * tgtLength);
-    const ended = new Uint8Array(rows);
-    let open = rows;
-    encode.input("source").set(source);
-    encode.step();
-    // Every target begins with the token V.
-    this.#variables.view(state).fill(vocabSize);
-    for (let t = 0; t < tgtLength; t++) {
-      if (open > 0) {
-        step.input("position")[0] = t;
-        step.step();
-      }
-      const tokens = step.output("tokens");
-      for (let at = 0; at < rows; at++) {
-        const token = ended[at] ? filler! : tokens[at]!;
-        result[at * tgtLength + t] = token;
-        if (token !== eosToken || ended[at]) continue;
-        ended[at] = 1;
-        open--;
-      }
-    }
-    return result;
-  }
-
-  /** How many sequences all threads take at once: a power of two, as plans. */
+  /** How many sequences are taken between two meetings of the threads. */
   #chunk(): number {
     const threads = this.#plans.mostThreads;
-    const { srcLength, dK, dV, dModel } = this.#sizes;
-    const bytes = 4 * srcLength * (dK + Math.max(dV, dModel));
-    const most = threads === 1 ? CHUNK : SHARED_CHUNK;
-    const each = Math.max(LEAST_CHUNK, Math.min(most, IN_REACH / bytes));
-    return 2 ** Math.floor(Math.log2(each * threads));
+    const turns = threads === 1 ? 1 : threads * TURNS;
+    return sequencesAtOnce(this.#sizes) * 2 ** Math.floor(Math.log2(turns));
   }
 
   /** Cuts batches into chunks, and lets others have a turn between them. */
@@ -231,7 +187,7 @@ export class Inference {
     work: (chunk: Batch) => void,
   ): Promise<void> {
     for await (const batch of batches) {
-      for (const chunk of parts(batch, this.#chunk())) {
+      for (const chunk of chunksOf(batch, this.#chunk())) {
         signal?.throwIfAborted();
         for (const each of plans) await each.ready(chunk.rows);
         work(chunk);
@@ -292,6 +248,21 @@ class PreparedPlans<T extends Frozen> {
 
 function sizeFor(rows: number): number {
   return 2 ** Math.ceil(Math.log2(rows));
+}
+
+/**
+ * Cuts a batch into chunks of at most `most` rows, uncopied. The last rows come
+ * in two where one plan for them would be large and more than a quarter empty.
+ */
+function* chunksOf(batch: Batch, most: number): Iterable<Batch> {
+  for (let start = 0; start < batch.rows;) {
+    const left = Math.min(most, batch.rows - start);
+    const size = sizeFor(left);
+    const isEmpty = size > MOST_AT_ONCE && left <= 3 / 4 * size;
+    const rows = isEmpty ? size / 2 : left;
+    yield cut(batch, rows, start);
+    start += rows;
+  }
 }
 
 /** How many tokens are no padding. */

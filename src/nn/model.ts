@@ -172,12 +172,7 @@ export class Seq2SeqAttentionModel {
       shape: shapes[name],
     });
     this.#plans = new Plans(this.sizes, this.#variables, current, compile);
-    this.#inference = new Inference(
-      this.sizes,
-      this.#plans,
-      this.#variables,
-      this.#turns,
-    );
+    this.#inference = new Inference(this.sizes, this.#plans, this.#turns);
   }
 
   /** The most threads that have shared a step so far. */

@@ -3,24 +3,16 @@
  * size, and all share the model's variables.
  */
 import type { NDArray, TypedArray } from "../array.ts";
-import { FROZEN_STEPS } from "../compile/frozen.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
-import { reshape } from "../graph/movement.ts";
-import { gather } from "../graph/indexing.ts";
 import { Graph, type Node } from "../graph/node.ts";
-import { argmax } from "../graph/reduce.ts";
 import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import { canShare, coreCount } from "../run/threads.ts";
-import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
 import { zeros } from "./init.ts";
+import { PredictPlans, sequencesAtOnce } from "./predict_plans.ts";
 import {
-  type Attended,
-  combineValues,
   declareParameters,
-  decode,
-  encode,
   type ParameterName,
   type Parameters,
   score,
@@ -46,20 +38,6 @@ export type EvaluatePlan = Plan<"loss" | "correct">;
 
 /** Weights, and the logarithm of the probability of each target token. */
 export type ExplainPlan = Plan<"weights" | "logProbabilities">;
-
-/** The plans of greedy prediction for one batch size. */
-export interface PredictPlans {
-  /** Puts keys and values of the sources into variables. */
-  readonly encode: Plan<never>;
-  /** Decodes one position and keeps its tokens for the next. */
-  readonly step: Plan<"tokens">;
-  /** The variable that holds the tokens before the step's position. */
-  readonly tokens: string;
-  /** Prepares both; needed when parameters have changed. */
-  prepare(): void;
-  /** Resolves when the threads of both have started. */
-  ready(): Promise<void>;
-}
 
 /** How a model's plans are compiled, and who looks into them. */
 export type PlanOptions = Pick<
@@ -211,7 +189,7 @@ export class Plans {
       const { logits } = teacherForced(parameters, source, target, padToken);
       const { loss, correct } = score(logits, target, padToken);
       const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
-      return this.#compileFrozen(parameters, outputs);
+      return this.#compileFrozen(batch, parameters, outputs);
     });
   }
 
@@ -221,7 +199,7 @@ export class Plans {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const { weights } = teacherForced(parameters, source, target, padToken);
-      return this.#compileFrozen(parameters, { weights });
+      return this.#compileFrozen(batch, parameters, { weights });
     });
   }
 
@@ -232,7 +210,7 @@ export class Plans {
       const { padToken } = this.#sizes;
       const decoded = teacherForced(parameters, source, target, padToken);
       const { loss } = score(decoded.logits, target, padToken);
-      return this.#compileFrozen(parameters, {
+      return this.#compileFrozen(batch, parameters, {
         weights: decoded.weights,
         // Not its negative, which would make -0 of a loss of 0.
         logProbabilities: sub(0, loss),
@@ -240,95 +218,30 @@ export class Plans {
     });
   }
 
-  /** Inputs: source (B, S) to encode; position (1) to each step. */
+  /** Greedy prediction of so many sequences at once. */
   predict(batch: number): PredictPlans {
-    return remember(this.#predict, this.#keyOf(batch), () => {
-      const prefix = `predict.${batch}`;
-      const state = (graph: Graph) => this.#state(graph, batch, prefix);
-      const tokens = `${prefix}.tokens`;
-      const encode = this.#encodePlan(batch, state);
-      const step = this.#stepPlan(batch, state, tokens);
-      const prepare = () => {
-        encode.prepare();
-        step.prepare();
-      };
-      const ready = async () => {
-        await encode.ready();
-        await step.ready();
-      };
-      return { encode, step, tokens, prepare, ready };
-    });
-  }
-
-  /** The encoded source as variables, between encoding and decoding. */
-  #state(graph: Graph, batch: number, prefix: string): Attended {
-    const { srcLength, dModel, dK, dV, padToken } = this.#sizes;
-    const combined = paysToCombine(batch, this.#sizes);
-    const keys = zeros([batch, srcLength, dK]);
-    const values = zeros([batch, srcLength, combined ? dModel : dV]);
-    const state: Attended = {
-      keys: graph.variable(`${prefix}.keys`, keys),
-      values: graph.variable(`${prefix}.values`, values),
-      ...combined ? { combined } : {},
-    };
-    if (padToken === undefined) return state;
-    const shape = [batch, 1, srcLength];
-    const none = { data: new Int32Array(batch * srcLength), shape };
-    const allowed = graph.variable(`${prefix}.allowed`, none, "int32");
-    return { ...state, allowed };
-  }
-
-  #encodePlan(
-    batch: number,
-    state: (graph: Graph) => Attended,
-  ): Plan<never> {
-    const { parameters, source } = this.#define(batch);
-    const { keys, values, combined, allowed } = state(source.graph);
-    const plain = encode(parameters, source, this.#sizes.padToken);
-    const encoded = combined ? combineValues(parameters, plain) : plain;
-    const updates: Update[] = [[keys, encoded.keys], [values, encoded.values]];
-    if (allowed && encoded.allowed) updates.push([allowed, encoded.allowed]);
-    return this.#compile<never>({
-      outputs: {},
-      updates,
-      frozen: Object.values(parameters),
-      atomic: false,
-    });
-  }
-
-  #stepPlan(
-    batch: number,
-    state: (graph: Graph) => Attended,
-    name: string,
-  ): Plan<"tokens"> {
-    const graph = new Graph();
-    const parameters = declareParameters(graph, this.#initial);
-    const tokens = graph.variable(name, new Int32Array(batch), "int32");
-    const position = graph.input("position", [1], "int32");
-    const { logits } = decode(
-      parameters,
-      reshape(tokens, [batch, 1]),
-      gather(parameters.target_position, position),
-      state(graph),
+    return remember(
+      this.#predict,
+      this.#keyOf(batch),
+      () =>
+        new PredictPlans(batch, {
+          sizes: this.#sizes,
+          variables: this.#variables,
+          initial: this.#initial,
+          compile: (options) => this.#compile(options),
+        }),
     );
-    const next = reshape(argmax(logits, [-1]), [batch]);
-    return this.#compile({
-      outputs: { tokens: next },
-      updates: [[tokens, next]],
-      frozen: Object.values(parameters),
-      // Of all that are encoded at once each token takes a step.
-      frozenSteps: FROZEN_STEPS * this.#sizes.tgtLength,
-      atomic: false,
-    });
   }
 
   /** A plan in which parameters stay; prepare it when they have changed. */
   #compileFrozen<K extends string>(
+    batch: number,
     parameters: Parameters<Node>,
     outputs: Readonly<Record<K, Node>>,
   ): Plan<K> {
     const frozen = Object.values(parameters);
-    return this.#compile({ outputs, frozen });
+    const parts = Math.ceil(batch / sequencesAtOnce(this.#sizes));
+    return this.#compile({ outputs, frozen, parts });
   }
 
   /**
@@ -373,18 +286,4 @@ function remember<K, T>(plans: Map<K, T>, key: K, make: () => T): T {
   const made = make();
   plans.set(key, made);
   return made;
-}
-
-/**
- * Whether prediction takes fewer multiplications if values are multiplied for
- * the decoder beforehand: as rows of tables, if those are fewer.
- */
-function paysToCombine(
-  batch: number,
-  { vocabSize, srcLength, tgtLength, dModel, dV }: Seq2SeqSizes,
-): true | undefined {
-  const queries = batch * tgtLength;
-  const values = Math.min(batch * srcLength, vocabSize + srcLength);
-  const wider = queries * srcLength * (dModel - dV);
-  return values * dV * dModel + wider <= queries * dV * dModel || undefined;
 }

@@ -16,7 +16,7 @@ import {
 } from "./check_training.ts";
 import { checkPairs } from "./checks.ts";
 import { holdOut } from "./hold_out.ts";
-import { CHUNK } from "./inference.ts";
+import { MOST_AT_ONCE } from "./predict_plans.ts";
 import type { ModelSizes } from "./seq2seq.ts";
 import type {
   BatchTrainOptions,
@@ -165,7 +165,7 @@ function checkIsPairs(validation: ValidationPairs): ValidationPairs {
 }
 
 function inOrder(pairs: Pairs, rows?: Int32Array): BatchSource {
-  const options = { batchSize: CHUNK, shuffle: false, randomSeed: 0 };
+  const options = { batchSize: MOST_AT_ONCE, shuffle: false, randomSeed: 0 };
   return new PairBatches(pairs, rows ? { ...options, rows } : options);
 }
 

@@ -6,7 +6,7 @@ import { Graph } from "../../src/graph/node.ts";
 import { CompiledProgram } from "../../src/run/compiled.ts";
 import { compile } from "../../src/run/plan.ts";
 import { Variables } from "../../src/run/variables.ts";
-import { encoding } from "./counts.ts";
+import { prediction } from "./counts.ts";
 import { SHAPES } from "./support.ts";
 
 /** Rows looked up one after another, by indices that move on. */
@@ -46,7 +46,8 @@ Deno.test("a failing lookup leaves all variables alone, unless told it need not"
 });
 
 Deno.test("what tiles compute is written right to variables that nobody reads", () => {
-  const { outputs, updates, ...options } = encoding(SHAPES.MEDIUM!);
+  const [encoding] = prediction(SHAPES.MEDIUM!);
+  const { outputs, updates, ...options } = encoding;
   const movesOf = (atomic: boolean) =>
     new CompiledProgram(outputs, updates, new Variables(), {
       ...options,

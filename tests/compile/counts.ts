@@ -1,28 +1,22 @@
 // Numbers of plans that do not wobble: what rewriting saves, how many kernels
 // there are, how large arena and module are. It asserts nothing.
-import { sizeOf } from "../../src/array.ts";
 import { multiplyAdds } from "../../src/graph/einsum.ts";
 import { fixedBelow, FROZEN_STEPS } from "../../src/compile/frozen.ts";
 import { rewrite } from "../../src/compile/pipeline.ts";
 import { sum } from "../../src/graph/broadcast.ts";
-import { gather } from "../../src/graph/indexing.ts";
-import { reshape } from "../../src/graph/movement.ts";
 import { Graph, type Node, reachable } from "../../src/graph/node.ts";
-import { argmax } from "../../src/graph/reduce.ts";
 import { zeros } from "../../src/nn/init.ts";
 import {
-  type Attended,
-  combineValues,
   declareParameters,
-  decode,
-  encode,
   parameterCount,
   parameterShapes,
   score,
   teacherForced,
 } from "../../src/nn/seq2seq.ts";
 import { type StepOptions, trainingStep } from "../../src/nn/steps.ts";
+import { PredictPlans } from "../../src/nn/predict_plans.ts";
 import { CompiledProgram } from "../../src/run/compiled.ts";
+import { compile } from "../../src/run/plan.ts";
 import type { Update } from "../../src/run/program.ts";
 import { Variables } from "../../src/run/variables.ts";
 import { type Shape, SHAPES } from "./support.ts";
@@ -66,15 +60,16 @@ export function parameterBytes(shape: Shape): number {
 /** Counts every plan of every shape that is measured. */
 export function countAll(): Record<string, Record<PlanName, Counts>> {
   return Object.fromEntries(
-    Object.entries(SHAPES).map(([name, shape]) => [
-      name,
-      {
-        train: count(train(shape)),
-        evaluate: count(evaluate(shape)),
-        encode: count(encoding(shape)),
-        decode: count(decoding(shape)),
-      },
-    ]),
+    Object.entries(SHAPES).map(([name, shape]) => {
+      const [encode, decode] = prediction(shape).map(count);
+      const [training, evaluation] = [train(shape), evaluate(shape)].map(count);
+      return [name, {
+        train: training!,
+        evaluate: evaluation!,
+        encode: encode!,
+        decode: decode!,
+      }];
+    }),
   );
 }
 
@@ -125,10 +120,7 @@ export function count(
 function define(shape: Shape) {
   const shapes = parameterShapes(shape);
   const graph = new Graph();
-  const parameters = declareParameters(graph, (name) => ({
-    data: new Float32Array(sizeOf(shapes[name])),
-    shape: shapes[name],
-  }));
+  const parameters = declareParameters(graph, (name) => zeros(shapes[name]));
   const { batch, srcLength, tgtLength } = shape;
   return {
     graph,
@@ -155,46 +147,20 @@ export function evaluate(shape: Shape): Definition {
   return { outputs, updates: [], frozen: Object.values(parameters) };
 }
 
-/** As many targets as sources: values are multiplied for the decoder. */
-function state(
-  graph: Graph,
-  { batch, srcLength, dModel, dK }: Shape,
-): Attended {
-  return {
-    keys: graph.variable("keys", zeros([batch, srcLength, dK])),
-    values: graph.variable("values", zeros([batch, srcLength, dModel])),
-    combined: true,
-  };
-}
-
-/** The first half of prediction: keys and values of the sources. */
-export function encoding(shape: Shape): Definition {
-  const { graph, parameters, source } = define(shape);
-  const encoded = combineValues(parameters, encode(parameters, source()));
-  const { keys, values } = state(graph, shape);
-  const updates = [[keys, encoded.keys], [values, encoded.values]] as const;
-  const frozen = Object.values(parameters);
-  return { outputs: {}, updates, frozen, atomic: false };
-}
-
-/** The second half of prediction: one position. */
-export function decoding(shape: Shape): Definition {
-  const { graph, parameters } = define(shape);
-  const { batch } = shape;
-  const tokens = graph.variable("tokens", new Int32Array(batch), "int32");
-  const position = graph.input("position", [1], "int32");
-  const { logits } = decode(
-    parameters,
-    reshape(tokens, [batch, 1]),
-    gather(parameters.target_position, position),
-    state(graph, shape),
-  );
-  const next = reshape(argmax(logits, [-1]), [batch]);
-  return {
-    outputs: { tokens: next },
-    updates: [[tokens, next]],
-    frozen: Object.values(parameters),
-    frozenSteps: FROZEN_STEPS * shape.tgtLength,
-    atomic: false,
-  };
+/** Greedy prediction: sources are encoded, then positions decoded. */
+export function prediction(shape: Shape): [Definition, Definition] {
+  const shapes = parameterShapes(shape);
+  const variables = new Variables();
+  const found: Definition[] = [];
+  new PredictPlans(shape.batch, {
+    sizes: shape,
+    variables,
+    initial: (name) => zeros(shapes[name]),
+    compile: (options) => {
+      found.push({ updates: [], ...options });
+      return compile({ ...options, variables });
+    },
+  });
+  const [encoding, decoding] = found;
+  return [encoding!, decoding!];
 }

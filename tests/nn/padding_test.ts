@@ -10,6 +10,8 @@ import {
 } from "@std/assert";
 import { type NDArray, toNested } from "../../src/array.ts";
 import { Seq2SeqAttentionModel, type StepReport } from "../../src/nn/model.ts";
+import { Plans } from "../../src/nn/plans.ts";
+import { Variables } from "../../src/run/variables.ts";
 import { bytesOf, makeModel, ODD } from "./model_cases.ts";
 
 /** 0 pads, 1 ends; sources of 4 tokens, targets of 3. */
@@ -151,6 +153,29 @@ Deno.test("what is predicted after the end is padding", async () => {
   assertEquals(await predict({ padToken: 0 }), [tokens]);
   assertEquals(await predict(SPECIAL), [[3, 4, 1, 0, 0, 0]]);
   assertEquals(await predict({ eosToken: 1 }), [[3, 4, 1, 1, 1, 1]]);
+});
+
+Deno.test("an end is found wherever it is, and nothing decoded behind all ends", async () => {
+  const tokens = [3, 4, 2, 2, 3, 1, 2, 4];
+  const model = predicting(tokens, SPECIAL);
+  const source = [[2, 2, 2, 2], [3, 3, 3, 3]];
+  const want = [3, 4, 2, 2, 3, 1, 0, 0];
+  assertEquals(toNested(await model.predict(source)), [want, want]);
+  // Now all end at once, and somebody counts.
+  const values = predicting([1, ...tokens.slice(1)], SPECIAL).parameters();
+  const { sizes } = model;
+  const plans = new Plans(sizes, new Variables(), (name) => values[name])
+    .predict(2);
+  let decoded = 0;
+  const step = plans.step.step.bind(plans.step);
+  plans.step.step = (times = 1) => {
+    decoded += times;
+    step(times);
+  };
+  plans.prepare();
+  const found = plans.predict(Int32Array.from(source.flat()));
+  assertEquals([...found], Array(2).fill([1, 0, 0, 0, 0, 0, 0, 0]).flat());
+  assertEquals(decoded, 4);
 });
 
 Deno.test("sequences are right if their real tokens are", async () => {
