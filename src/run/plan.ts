@@ -5,19 +5,24 @@
 import {
   array,
   type ArrayLike,
-  describe,
   formatShape,
   type NDArray,
   sameShape,
   type TypedArray,
 } from "../array.ts";
 import type { Node } from "../graph/node.ts";
-import { formatType } from "../graph/print.ts";
 import { verify } from "../graph/verify.ts";
-import { checkInteger, checkThreads } from "../checks.ts";
+import { checkInteger } from "../checks.ts";
 import { type CompiledOptions, CompiledProgram } from "./compiled.ts";
 import { Interpreter } from "./interpreter.ts";
-import { checkPrecision, feedType, type Precision } from "./memory.ts";
+import {
+  checkFrozen,
+  checkNodes,
+  checkOptions,
+  checkUpdates,
+  usesInterpreter,
+} from "./check_compile.ts";
+import { feedType, type Precision } from "./memory.ts";
 import {
   type Binding,
   buildProgram,
@@ -114,9 +119,10 @@ export interface Plan<K extends string = string> {
    * @param times How many steps are made, 1 by default: each begins with the
    * variables that the one before has left, and outputs are those of the last.
    * Threads that need nothing of one another do not meet in between.
+   * @throws {TypeError} If `times` is no number.
    * @throws {RangeError} If `times` is no integer from 1 to 2^31 - 1, or an
    * index is outside its table; of the step that finds it no variable has
-   * changed then.
+   * changed then, unless the plan is not `atomic`.
    */
   step(times?: number): void;
 
@@ -149,8 +155,6 @@ export interface Plan<K extends string = string> {
 
 /** The most steps that a module counts. */
 const MOST_TIMES = 2 ** 31 - 1;
-/** Every part is a function of its own. */
-const MOST_PARTS = 1024;
 
 /** A program with its executor. */
 class ProgramPlan<K extends string> implements Plan<K> {
@@ -260,8 +264,8 @@ class ProgramPlan<K extends string> implements Plan<K> {
  * update's target is no variable, is updated twice or has another type than
  * its new value, shared variables differ from those of the graph, or an
  * option is none.
- * @throws {RangeError} If `debug` is not from 0 to 5, `threads` or `cores` is
- * below 1, or `without` names a pass that does not exist.
+ * @throws {RangeError} If an option that is an integer is out of its range, or
+ * `without` names a pass that does not exist.
  *
  * @example A counter
  * ```ts
@@ -298,139 +302,4 @@ export function compile<K extends string>(
   }
   const compiled = new CompiledProgram(outputs, updates, variables, options);
   return new ProgramPlan<K>(compiled, compiled, variables);
-}
-
-function checkOptions(options: CompileOptions): void {
-  const { precision, executor, debug = 0, onDebug, without = [] } = options;
-  if (precision !== undefined) checkPrecision(precision, "compile for");
-  if (
-    executor !== undefined && executor !== "compiled" &&
-    executor !== "interpreter"
-  ) {
-    throw new TypeError(
-      `Cannot compile for the executor ${describe(executor)}: ` +
-        `wanted "compiled" or "interpreter"`,
-    );
-  }
-  checkInteger(debug, "debug", 0, 5);
-  checkThreads(options.threads);
-  if (options.cores !== undefined) checkInteger(options.cores, "cores", 1);
-  if (options.parts !== undefined) {
-    checkInteger(options.parts, "parts", 1, MOST_PARTS);
-  }
-  if (options.frozenSteps !== undefined) {
-    checkInteger(options.frozenSteps, "frozenSteps", 1);
-  }
-  if (onDebug !== undefined && typeof onDebug !== "function") {
-    throw new TypeError(
-      `Cannot use onDebug = ${describe(onDebug)}: wanted a function`,
-    );
-  }
-  if (!Array.isArray(without)) {
-    throw new TypeError(
-      `Cannot use without = ${describe(without)}: ` +
-        `wanted an array of names of passes`,
-    );
-  }
-}
-
-function usesInterpreter(
-  options: CompileOptions,
-  { precision }: Variables,
-): boolean {
-  const { executor, poison = false, check = false, debug = 0 } = options;
-  const { threads = 1 } = options;
-  const interprets = poison || precision === "float64";
-  if (executor === "compiled" && interprets) {
-    throw new TypeError(
-      `Cannot compile to WebAssembly ` +
-        (poison ? "with poisoned buffers" : `in ${precision}`) +
-        `: wanted the executor "interpreter"`,
-    );
-  }
-  const used = interprets || executor === "interpreter";
-  if (used && (check || debug > 0)) {
-    throw new TypeError(
-      `Cannot ${check ? "check" : "debug"} the interpreter: ` +
-        `wanted the executor "compiled", in float32`,
-    );
-  }
-  if (used && threads !== 1) {
-    throw new TypeError(
-      `Cannot share the interpreter among threads: ` +
-        `wanted the executor "compiled", in float32`,
-    );
-  }
-  return used;
-}
-
-function checkNodes(
-  outputs: Readonly<Record<string, Node>>,
-  updates: readonly Update[],
-): void {
-  const named: (readonly [string, Node])[] = [
-    ...Object.entries(outputs).map(([k, v]) => [`output "${k}"`, v] as const),
-    ...updates.flatMap(([target, value], at) => [
-      [`the target of update ${at}`, target] as const,
-      [`the value of update ${at}`, value] as const,
-    ]),
-  ];
-  if (named.length === 0) {
-    throw new TypeError("Cannot compile nothing: wanted outputs or updates");
-  }
-  for (const [name, node] of named) {
-    if (typeof node !== "object" || node === null || !("graph" in node)) {
-      throw new TypeError(
-        `Cannot compile ${name}: found ${describe(node)}, wanted a node`,
-      );
-    }
-    if (node.graph !== named[0]![1].graph) {
-      throw new TypeError(
-        `Cannot compile ${name}: it belongs to another graph than ` +
-          named[0]![0],
-      );
-    }
-  }
-}
-
-function checkUpdates(updates: readonly Update[]): void {
-  const seen = new Set<Node>();
-  for (const [target, value] of updates) {
-    if (target.op !== "variable") {
-      throw new TypeError(
-        `Cannot update ${target.op} (node ${target.id}): wanted a variable`,
-      );
-    }
-    const { name } = target.attrs;
-    if (seen.has(target)) {
-      throw new TypeError(`Cannot update variable "${name}" twice in one run`);
-    }
-    seen.add(target);
-    if (
-      target.dtype !== value.dtype || !sameShape(target.shape, value.shape)
-    ) {
-      throw new TypeError(
-        `Cannot update variable "${name}", ${formatType(target)}, with ` +
-          formatType(value),
-      );
-    }
-  }
-}
-
-function checkFrozen(
-  frozen: readonly Node[],
-  updates: readonly Update[],
-): void {
-  for (const node of frozen) {
-    if (node.op !== "variable") {
-      throw new TypeError(
-        `Cannot freeze ${node.op} (node ${node.id}): wanted a variable`,
-      );
-    }
-    if (updates.some(([target]) => target === node)) {
-      throw new TypeError(
-        `Cannot freeze variable "${node.attrs.name}": the plan updates it`,
-      );
-    }
-  }
 }

@@ -36,6 +36,26 @@ Deno.test("compile() refuses options that are none, naming what is wanted", () =
       "Cannot use debug = 6: wanted an integer from 0 to 5",
     ],
     [{ debug: "2" }, TypeError, 'Cannot use debug = "2"'],
+    [
+      { tileBytes: 0 },
+      RangeError,
+      "Cannot use tileBytes = 0: wanted an integer from 1",
+    ],
+    [
+      { check: 1 },
+      TypeError,
+      "Cannot use check = 1: wanted true or false",
+    ],
+    [
+      { atomic: "false" },
+      TypeError,
+      'Cannot use atomic = "false": wanted true or false',
+    ],
+    [
+      { deterministic: null },
+      TypeError,
+      "Cannot use deterministic = null: wanted true or false",
+    ],
     [{ onDebug: 1 }, TypeError, "Cannot use onDebug = 1: wanted a function"],
     [
       { without: "factor" },
