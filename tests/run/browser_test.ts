@@ -38,7 +38,7 @@ async function open(
   let found: { page?: Found; worker?: Found } = {};
   await withPage(async (page) => {
     await page.open(`http://127.0.0.1:${server.addr.port}/`, SCREEN);
-    for (let wait = 0; wait < 100 && !found.worker; wait++) {
+    for (let wait = 0; wait < 600 && !found.worker; wait++) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       found = await page.evaluate("globalThis.found ?? {}") as typeof found;
     }
