@@ -69,7 +69,7 @@ export function lower(
     inputs: inputs.map((node) => buffers.of(node)),
     outputs: results.map((node) => buffers.of(node)),
     copies: moves
-      .filter(([, value]) => !inPlace.has(value))
+      .filter(([target, value]) => inPlace.get(value) !== target)
       .map(([to, from]) => ({ from: buffers.of(from), to: buffers.of(to) })),
     atomic,
     batch: grouping.stages.batch,

@@ -6,6 +6,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
+import { toNested } from "../../src/array.ts";
 import { sum } from "../../src/graph/broadcast.ts";
 import { matmul } from "../../src/graph/einsum.ts";
 import { add, mul, neg, tanh } from "../../src/graph/elementwise.ts";
@@ -337,6 +338,27 @@ Deno.test("a view of a variable is read before the variable is updated", () => {
   assertEquals([...turned.data], [1, 3, 2, 4]);
   assertEquals([...row.data], [3, 4]);
   assertEquals([...plan.variables.get("w").data], [10, 20, 30, 40]);
+});
+
+Deno.test("one value can be the next of several variables", () => {
+  for (const options of [{}, { atomic: false }, { threads: 2 }]) {
+    const graph = new Graph();
+    const x = graph.input("x", [4, 2]);
+    const old = Array(4).fill([1, 2]);
+    const [a, b, c] = ["a", "b", "c"].map((name) => graph.variable(name, old));
+    const next = mul(add(a!, x), 2);
+    using variables = new Variables();
+    const plan = compile({
+      outputs: {},
+      updates: [[c!, next], [a!, next], [b!, next]],
+      variables,
+      ...options,
+    });
+    plan.run({ x: Array(4).fill([1, 1]) });
+    for (const name of ["a", "b", "c"]) {
+      assertEquals(toNested(variables.get(name)), Array(4).fill([4, 6]), name);
+    }
+  }
 });
 
 Deno.test("a copy made for another shape can be a part of a whole", () => {
