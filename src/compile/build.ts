@@ -6,6 +6,8 @@ import { type Node, type NodeOf, reachable } from "../graph/node.ts";
 import type { Update } from "../run/program.ts";
 import type { Lowered } from "./kernel.ts";
 import { lower } from "./lower.ts";
+import type { ThreadPlan } from "./threads/plan.ts";
+import { dealStep, shareStep } from "./threads/share.ts";
 import { rewrite, type RewriteOptions } from "./pipeline.ts";
 
 /** Kernels, and what they are fed. */
@@ -14,8 +16,8 @@ export interface Built {
   readonly lowered: Lowered;
   /** The inputs of the graph, in the order of `lowered.inputs`. */
   readonly inputs: readonly NodeOf<"input">[];
-  /** How many threads are to share a step. */
-  readonly threads: number;
+  /** Who does what of a step; undefined for one thread, who does all. */
+  readonly plan?: ThreadPlan;
 }
 
 /** Options of {@linkcode buildKernels}. */
@@ -29,7 +31,7 @@ export interface BuildOptions extends RewriteOptions {
    * for one thread; 1 by default.
    */
   threads?: number | ((alone: Lowered) => number);
-  /** Into how many parts a shared step is cut; as many as threads by default. */
+  /** Into how many parts a shared step is dealt out if it can; 1 by default. */
   parts?: number | undefined;
 }
 
@@ -53,22 +55,24 @@ export function buildKernels(
     .filter((node) => node.op === "input");
   const rewritten = rewrite([...outputs, ...values], { ...rewriting, frozen });
   const next = rewritten.slice(outputs.length);
-  const lowerFor = (threads: number): Lowered =>
+  const lowerFor = (shares: number): Lowered =>
     lower(
       rewritten.slice(0, outputs.length),
       updates.map(([variable], at) => [variable, next[at]!]),
       inputs,
       frozen,
-      {
-        tileBytes,
-        threads: threads === 1 ? 1 : Math.max(threads, parts),
-        atomic,
-      },
+      { tileBytes, shares, atomic },
     );
-  if (typeof wanted === "number") {
-    return { lowered: lowerFor(wanted), inputs, threads: wanted };
+  const alone = wanted === 1 || typeof wanted === "function"
+    ? lowerFor(1)
+    : undefined;
+  const threads = typeof wanted === "function" ? wanted(alone!) : wanted;
+  if (alone && threads === 1) return { lowered: alone, inputs };
+  if (parts > threads) {
+    const lowered = lowerFor(parts);
+    const plan = dealStep(lowered, threads, parts);
+    if (plan) return { lowered, inputs, plan };
   }
-  const alone = lowerFor(1);
-  const threads = wanted(alone);
-  return { lowered: threads > 1 ? lowerFor(threads) : alone, inputs, threads };
+  const lowered = lowerFor(threads);
+  return { lowered, inputs, plan: shareStep(lowered, threads) };
 }

@@ -5,7 +5,6 @@
 import { buildKernels } from "../compile/build.ts";
 import type { Buffer, Lowered } from "../compile/kernel.ts";
 import type { ThreadPlan } from "../compile/threads/plan.ts";
-import { shareStep } from "../compile/threads/share.ts";
 import { type Node, reachable } from "../graph/node.ts";
 import { recordOf } from "../graph/ops.ts";
 import { emitModule } from "../wasm/emit_module.ts";
@@ -45,8 +44,8 @@ export interface CompiledOptions extends ProgramOptions {
    */
   tileBytes?: number;
   /**
-   * Whether all variables stay as they were when a lookup fails; true by
-   * default. Without, new values are written right to where they belong, and
+   * Whether all variables stay as they were before a step in which a lookup
+   * fails; true by default. Without, new values are written right to where they belong, and
    * need not be moved there when all lookups have succeeded.
    */
   atomic?: boolean;
@@ -61,8 +60,9 @@ export interface CompiledOptions extends ProgramOptions {
    * Into how many parts a step is cut where no part needs anything of another,
    * as with sequences that do not meet: a thread that is done with its own takes
    * those that others have not come to, so that threads of unequal speed are
-   * busy to the end. One for each thread by default, and of steps that cannot
-   * be cut so. Who does a part does not change a byte.
+   * busy to the end. Who does a part does not change a byte. One for each
+   * thread by default, where there are fewer, and of steps that cannot be cut
+   * so; in one thread there is none.
    */
   parts?: number;
   /** The most threads that `"auto"` takes; the machine's cores by default. */
@@ -146,14 +146,14 @@ export class CompiledProgram implements Binding, Executor {
       ...report?.hooks(),
     });
     this.lowered = built.lowered;
-    this.threads = built.threads;
+    this.threads = built.plan?.threads ?? 1;
     report?.lap("lower");
     // What is looked at after the step must not be overwritten by then.
     const reuse = debug < 5 && (options.reuse ?? true);
-    if (this.threads > 1) {
+    const { plan } = built;
+    if (plan) {
       // Before anything is placed: it moves the memory.
       threadsOf(variables).start(this.threads);
-      const plan = shareStep(this.lowered, this.threads, options.parts);
       const placing = placeShared(this.lowered, plan, variables, reuse);
       this.#shared = { plan, placing };
     }
@@ -266,21 +266,13 @@ export class CompiledProgram implements Binding, Executor {
   /** Computes what frozen variables alone decide. */
   prepare(): void {
     this.#rebind();
-    try {
-      this.#prepare();
-    } catch (error) {
-      throw this.#explained(error);
-    }
+    this.#guard(this.#prepare, 1);
   }
 
   /** Computes outputs and updates from the inputs in memory, so many times. */
   step(times: number): void {
     this.#rebind();
-    try {
-      this.#step(times);
-    } catch (error) {
-      throw this.#explained(error);
-    }
+    this.#guard(this.#step, times);
   }
 
   /** Resolves when the threads of the plan have started. */
@@ -293,12 +285,16 @@ export class CompiledProgram implements Binding, Executor {
     if (this.#bound !== this.memory.wasm) this.#bind();
   }
 
-  /** The module traps at an index outside its table. */
-  #explained(error: unknown): unknown {
-    return error instanceof WebAssembly.RuntimeError ||
-        error instanceof ThreadError
-      ? this.#explain(error)
-      : error;
+  #guard(run: (times: number) => void, times: number): void {
+    try {
+      run(times);
+    } catch (error) {
+      // The module traps at an index outside its table.
+      throw error instanceof WebAssembly.RuntimeError ||
+          error instanceof ThreadError
+        ? this.#explain(error)
+        : error;
+    }
   }
 
   #writeConstants(): void {

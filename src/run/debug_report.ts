@@ -8,7 +8,7 @@ import type { Lowered } from "../compile/kernel.ts";
 import { nameOf } from "../compile/kernel.ts";
 import { formatKernels } from "../compile/print_kernel.ts";
 import { isDealt, type ThreadPlan } from "../compile/threads/plan.ts";
-import { timeOf } from "../compile/threads/tasks.ts";
+import { timeOfAll } from "../compile/threads/tasks.ts";
 import type { Node } from "../graph/node.ts";
 import { formatGraph } from "../graph/print.ts";
 import { inspectModule } from "../wasm/inspect.ts";
@@ -148,21 +148,23 @@ export class DebugReport {
   }
 }
 
-/** How long every thread should work in each phase, or take for each part. */
+/** How long every thread should work in each phase, or take for a part. */
 function formatThreads(plan: ThreadPlan, tile: number): string {
   const { threads, phases } = plan;
   const times = phases.map((phase) =>
-    phase.map((tasks) => {
-      const time = tasks.reduce((sum, task) => sum + timeOf(task, tile), 0);
-      return (time / 1000).toFixed(1);
-    }).join("+")
+    phase.map((tasks) => timeOfAll(tasks, tile) / 1000)
   );
   if (isDealt(plan)) {
-    return `  ${threads} threads take ${phases[0]!.length} parts of about ` +
-      `${times[0]} µs`;
+    const parts = times.flat();
+    const [least, most] = [Math.min(...parts), Math.max(...parts)];
+    return `  ${threads} threads take ${parts.length} parts of about ` +
+      `${least.toFixed(1)} to ${most.toFixed(1)} µs`;
   }
+  const columns = times.map((own) =>
+    own.map((time) => time.toFixed(1)).join("+")
+  );
   return `  ${threads} threads, ${phases.length} phases of about ` +
-    `${times.join(", ")} µs`;
+    `${columns.join(", ")} µs`;
 }
 
 function formatFunctions(module: Uint8Array): string {

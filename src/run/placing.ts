@@ -94,6 +94,7 @@ export function placeShared(
   const arena = planArena(common, { reuse });
   const locals = planArena(own, { reuse });
   const spans = spansOf(stages, locals.size);
+  // With a line for the counter, and one that keeps threads apart.
   const block = spans.end + 2 * LINE;
   const base = memory.reserve(arena.size + SLACK);
   const first = align(memory.reserve(plan.threads * block + SLACK + LINE));

@@ -121,8 +121,10 @@ export interface Plan<K extends string = string> {
    * Threads that need nothing of one another do not meet in between.
    * @throws {TypeError} If `times` is no number.
    * @throws {RangeError} If `times` is no integer from 1 to 2^31 - 1, or an
-   * index is outside its table; of the step that finds it no variable has
-   * changed then, unless the plan is not `atomic`.
+   * index is outside its table: in the step that finds it no variable has
+   * changed then. Of plans that are not `atomic` some have; and where threads
+   * need not meet, they may be some steps apart, and the index that is named
+   * may be one of the next step.
    */
   step(times?: number): void;
 

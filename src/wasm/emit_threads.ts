@@ -65,16 +65,13 @@ export function emitThreads(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("weft", "memory", options.memory);
-  const { threads } = plan;
-  const { spins } = options;
-  const barrier = emitBarrier(module, places.meeting, { threads, spins });
   const tasks = new TaskEmitter(module, lowered, plan, places, options);
   const prepare = lowered.prepare.kernels.map((kernel) =>
     tasks.functionOf(kernel, 1)
   );
   module.addFunction("prepare", { export: true }, (f) => {
     emitClears(f, lowered.prepare.clears, places);
-    // For thread 0: nothing of it is anybody's own.
+    // 0, as nothing of it is anybody's own.
     const own = f.local("i32");
     for (const kernel of prepare) tasks.call(f, kernel, own, 0);
   });
@@ -91,31 +88,63 @@ export function emitThreads(
       });
     })
   );
-  const queues = isDealt(plan)
-    ? emitQueues(module, phases[0]!, plan, places)
-    : [];
+  if (isDealt(plan)) emitTaking(module, phases[0]!, plan, places);
+  else emitPhases(module, phases, plan, places, options.spins);
+  return module.finish();
+}
+
+/** How each thread is told how many steps it makes. */
+const STEP = { params: ["i32"], export: true } as const;
+
+/** Steps phase by phase: all threads meet between two phases, and two steps. */
+function emitPhases(
+  module: ModuleBuilder,
+  phases: readonly (readonly FunctionRef[])[],
+  { threads, apart }: ThreadPlan,
+  { block, meeting }: ThreadPlaces,
+  spins: number,
+): void {
+  const barrier = emitBarrier(module, meeting, { threads, spins });
   for (let thread = 0; thread < threads; thread++) {
-    const signature = { params: ["i32"], export: true } as const;
-    const own = thread * places.block;
-    module.addFunction(`step${thread}`, signature, (f, times) => {
-      // Its own parts first: what it has written in the last step is near.
-      for (const at of queues.keys()) {
-        f.localGet(times);
-        f.i32Const(own);
-        f.call(queues[(thread + at) % threads]!);
-      }
-      if (queues.length > 0) return;
+    module.addFunction(`step${thread}`, STEP, (f, times) => {
       f.repeat(times, (more) => {
         for (const [at, phase] of phases.entries()) {
           if (at > 0) f.call(barrier);
-          f.i32Const(own);
+          f.i32Const(thread * block);
           f.call(phase[thread]!);
         }
-        if (!plan.apart) more(() => f.call(barrier));
+        more(() => apart ? returnIfFailed(f, meeting) : f.call(barrier));
       });
     });
   }
-  return module.finish();
+}
+
+/** Steps in which threads take parts as long as there are any. */
+function emitTaking(
+  module: ModuleBuilder,
+  parts: readonly FunctionRef[],
+  plan: ThreadPlan,
+  places: ThreadPlaces,
+): void {
+  const { threads } = plan;
+  const queues = emitQueues(module, parts, plan, places);
+  for (let thread = 0; thread < threads; thread++) {
+    module.addFunction(`step${thread}`, STEP, (f, times) => {
+      // Its own parts first: what it has written in the last step is near.
+      for (const at of queues.keys()) {
+        f.localGet(times);
+        f.i32Const(thread * places.block);
+        f.call(queues[(thread + at) % threads]!);
+      }
+    });
+  }
+}
+
+/** Who need not meet the others does not wait for them, but stops with them. */
+function returnIfFailed(f: FunctionBuilder, { failed }: Meeting): void {
+  f.i32Const(failed);
+  f.memory("i32.load");
+  f.if(() => f.return());
 }
 
 /**
@@ -128,13 +157,14 @@ function emitQueues(
   module: ModuleBuilder,
   parts: readonly FunctionRef[],
   { threads }: ThreadPlan,
-  { taken, block }: ThreadPlaces,
+  { taken, block, meeting }: ThreadPlaces,
 ): FunctionRef[] {
   const start = (thread: number): number =>
     Math.floor(parts.length * thread / threads);
   return Array.from({ length: threads }, (_, thread) => {
     const queue = parts.slice(start(thread), start(thread + 1));
-    return emitQueue(module, `queue${thread}`, queue, taken + thread * block);
+    const own = taken + thread * block;
+    return emitQueue(module, `queue${thread}`, queue, own, meeting);
   });
 }
 
@@ -143,11 +173,13 @@ function emitQueue(
   name: string,
   parts: readonly FunctionRef[],
   taken: number,
+  meeting: Meeting,
 ): FunctionRef {
   const params = ["i32", "i32"] as const;
   return module.addFunction(name, { params }, (f, times, own) => {
     const [part, left] = [f.local("i32"), f.local("i32")];
     f.loop((again) => {
+      returnIfFailed(f, meeting);
       f.i32Const(taken);
       f.i32Const(1);
       f.memory("i32.atomic.rmw.add");
@@ -159,9 +191,10 @@ function emitQueue(
         f.if(() => {
           f.localGet(times);
           f.localSet(left);
-          f.repeat(left, () => {
+          f.repeat(left, (more) => {
             f.localGet(own);
             f.call(run);
+            more(() => returnIfFailed(f, meeting));
           });
         });
       }

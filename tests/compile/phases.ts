@@ -40,6 +40,7 @@ export class PhaseProgram {
   readonly plan: ThreadPlan;
   readonly #addresses: readonly number[];
   readonly #block: number;
+  readonly #counters: readonly Int32Array[];
   readonly #exports: WebAssembly.Exports;
   readonly #inputs: readonly string[];
   readonly #outputs: readonly string[];
@@ -52,19 +53,23 @@ export class PhaseProgram {
       const initial = node.graph.initialValue(name);
       this.variables.declare(name, initial, node.dtype);
     }
-    const { lowered, inputs } = buildKernels(results, updates, {
+    const { lowered, inputs, plan } = buildKernels(results, updates, {
       threads,
       ...options,
     });
     this.lowered = lowered;
     this.#inputs = inputs.map(({ attrs }) => attrs.name);
     this.#outputs = Object.keys(outputs);
-    this.plan = shareStep(lowered, threads, options.parts);
+    this.plan = plan ?? shareStep(lowered, threads);
     const placing = placeShared(lowered, this.plan, this.variables, true);
     this.#addresses = placing.addresses;
     // Parts that are dealt out may all be done by the first thread.
     this.#block = isDealt(this.plan) ? 0 : placing.block;
     const memory = memoryOf(this.variables);
+    this.#counters = Array.from({ length: threads }, (_, thread) => {
+      const at = placing.taken + thread * placing.block;
+      return new Int32Array(memory.buffer, at, 1);
+    });
     const words = memory.reserve(64);
     const bytes = emitThreads(lowered, this.plan, {
       address: ({ id }) => this.#addresses[id]!,
@@ -86,6 +91,27 @@ export class PhaseProgram {
 
   /** Feeds, takes a step and reads, as `Plan.run` does. */
   run(feeds: Feeds, order: Order): Record<string, NDArray> {
+    this.#feed(feeds);
+    for (const [phase, threads] of this.plan.phases.entries()) {
+      for (const thread of order([...threads.keys()])) {
+        const run = this.#exports[`phase${phase} part${thread}`];
+        (run as (own: number) => void)(thread * this.#block);
+      }
+    }
+    return this.#read();
+  }
+
+  /** The same where one thread comes to all parts before the others do. */
+  take(feeds: Feeds, thread: number, times: number): Record<string, NDArray> {
+    this.#feed(feeds);
+    for (const counter of this.#counters) counter[0] = 0;
+    for (const { id } of this.lowered.outputs) this.#view(id).fill(-1);
+    const step = this.#exports[`step${thread}`] as (times: number) => void;
+    step(times);
+    return this.#read();
+  }
+
+  #feed(feeds: Feeds): void {
     for (const [at, name] of this.#inputs.entries()) {
       const buffer = this.lowered.inputs[at]!;
       const { dtype } = buffer;
@@ -93,12 +119,9 @@ export class PhaseProgram {
       this.#view(buffer.id).set(value.data);
     }
     (this.#exports.prepare as () => void)();
-    for (const [phase, threads] of this.plan.phases.entries()) {
-      for (const thread of order([...threads.keys()])) {
-        const run = this.#exports[`phase${phase} part${thread}`];
-        (run as (own: number) => void)(thread * this.#block);
-      }
-    }
+  }
+
+  #read(): Record<string, NDArray> {
     return Object.fromEntries(
       this.#outputs.map((name, at) => {
         const buffer = this.lowered.outputs[at]!;

@@ -8,7 +8,13 @@ import { boundsOf, cutKernel } from "./cut.ts";
 import { AWAY, BARRIER, MEETING } from "./estimate.ts";
 import { sumsOf, type Task, type ThreadPlan } from "./plan.ts";
 import { conflicts, type Range } from "./ranges.ts";
-import { changesVariables, mayTrap, rangesOfTask, timeOf } from "./tasks.ts";
+import {
+  changesVariables,
+  mayTrap,
+  rangesOfTask,
+  timeOf,
+  timeOfAll,
+} from "./tasks.ts";
 
 /** What one thread would do of an item of work. */
 interface Part {
@@ -31,24 +37,37 @@ interface Use extends Range {
 /**
  * Shares a step.
  *
- * @param lowered The step, its tiles chosen for as many threads, or parts.
- * @param threads How many threads.
- * @param parts Into how many parts the step is cut where it can be dealt out.
+ * @param lowered The step, its tiles chosen for as many threads.
+ * @param threads How many.
  * @returns Who does what and when.
  */
-export function shareStep(
-  lowered: Lowered,
-  threads: number,
-  parts: number = threads,
-): ThreadPlan {
-  if (parts > threads) {
-    const plan = new Sharing(lowered, parts, 0).plan();
-    if (plan.apart) return { ...plan, threads };
-  }
+export function shareStep(lowered: Lowered, threads: number): ThreadPlan {
   const plans = AWAY.map((away) => new Sharing(lowered, threads, away).plan());
   return plans.reduce((best, plan) =>
     plan.estimate < best.estimate ? plan : best
   );
+}
+
+/**
+ * Cuts a step into parts for whoever comes to them.
+ *
+ * @param lowered The step, its tiles chosen for as many parts.
+ * @param threads How many threads take parts.
+ * @param parts How many parts, more than threads.
+ * @returns Who may do what; null where parts need something of one another.
+ */
+export function dealStep(
+  lowered: Lowered,
+  threads: number,
+  parts: number,
+): ThreadPlan | null {
+  const plan = new Sharing(lowered, parts, 0).plan();
+  if (!plan.apart) return null;
+  const times = plan.phases.flat()
+    .map((tasks) => timeOfAll(tasks, lowered.tile));
+  const all = times.reduce((sum, time) => sum + time, 0);
+  const busy = Math.max(all / threads, ...times);
+  return { ...plan, threads, estimate: busy + MEETING };
 }
 
 /** What a step takes by itself, in nanoseconds, on the scale of plans. */
@@ -248,23 +267,15 @@ class Sharing {
   }
 
   /**
-   * Whether steps may overlap. Not where a lookup may fail and all variables
-   * must stay then; nor where there are phases, as they may use one place.
+   * Whether steps may overlap: not where there are phases, which there are
+   * wherever threads conflict, nor where a lookup may fail and all variables
+   * must stay then.
    */
   #isApart(): boolean {
     if (this.#phases.length > 1) return false;
-    const uses = [...this.#uses.values()];
     const traps = this.#lookups.some((phase) => phase >= 0);
-    if (this.#lowered.atomic && traps && uses.some(changesVariables)) {
-      return false;
-    }
-    return uses.every((own) =>
-      own.every((use, at) =>
-        own.slice(0, at).every((other) =>
-          use.thread === other.thread || !conflicts(use, other)
-        )
-      )
-    );
+    return !this.#lowered.atomic || !traps ||
+      ![...this.#uses.values()].some(changesVariables);
   }
 
   #settle({ thread, task, ranges, time }: Part, phase: number): void {

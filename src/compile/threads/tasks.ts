@@ -79,6 +79,11 @@ export function timeOf(task: Task, tile: number): number {
   }
 }
 
+/** Of one task after another. */
+export function timeOfAll(tasks: readonly Task[], tile: number): number {
+  return tasks.reduce((sum, task) => sum + timeOf(task, tile), 0);
+}
+
 function sizeOf(buffers: readonly { readonly size: number }[]): number {
   return buffers.reduce((sum, { size }) => sum + size, 0);
 }
