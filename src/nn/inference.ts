@@ -10,20 +10,14 @@ import {
   type Batch,
   type Batches,
   type BatchSource,
-  cut,
+  parts,
   slicesOf,
 } from "./batches.ts";
 import type { Plans } from "./plans.ts";
-import { MOST_AT_ONCE, sequencesAtOnce } from "./predict_plans.ts";
+import { chunkFor } from "./chunks.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
-
-/**
- * How many times every thread takes sequences before all meet: it may take more
- * when another one is slower.
- */
-const TURNS = 4;
 
 /** Evaluation and prediction of one model. */
 export class Inference {
@@ -172,13 +166,6 @@ export class Inference {
     return Object.fromEntries(entries);
   }
 
-  /** How many sequences are taken between two meetings of the threads. */
-  #chunk(): number {
-    const threads = this.#plans.mostThreads;
-    const turns = threads === 1 ? 1 : threads * TURNS;
-    return sequencesAtOnce(this.#sizes) * 2 ** Math.floor(Math.log2(turns));
-  }
-
   /** Cuts batches into chunks, and lets others have a turn between them. */
   async #inChunks(
     batches: Batches,
@@ -186,8 +173,9 @@ export class Inference {
     plans: readonly PreparedPlans<Frozen>[],
     work: (chunk: Batch) => void,
   ): Promise<void> {
+    const most = chunkFor(this.#sizes, this.#plans.mostThreads);
     for await (const batch of batches) {
-      for (const chunk of chunksOf(batch, this.#chunk())) {
+      for (const chunk of parts(batch, most)) {
         signal?.throwIfAborted();
         for (const each of plans) await each.ready(chunk.rows);
         work(chunk);
@@ -248,21 +236,6 @@ class PreparedPlans<T extends Frozen> {
 
 function sizeFor(rows: number): number {
   return 2 ** Math.ceil(Math.log2(rows));
-}
-
-/**
- * Cuts a batch into chunks of at most `most` rows, uncopied. The last rows come
- * in two where one plan for them would be large and more than a quarter empty.
- */
-function* chunksOf(batch: Batch, most: number): Iterable<Batch> {
-  for (let start = 0; start < batch.rows;) {
-    const left = Math.min(most, batch.rows - start);
-    const size = sizeFor(left);
-    const isEmpty = size > MOST_AT_ONCE && left <= 3 / 4 * size;
-    const rows = isEmpty ? size / 2 : left;
-    yield cut(batch, rows, start);
-    start += rows;
-  }
 }
 
 /** How many tokens are no padding. */

@@ -10,7 +10,8 @@ import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
 import { canShare, coreCount } from "../run/threads.ts";
 import type { Variables } from "../run/variables.ts";
 import { zeros } from "./init.ts";
-import { PredictPlans, sequencesAtOnce } from "./predict_plans.ts";
+import { partsOf } from "./chunks.ts";
+import { PredictPlans } from "./predict_plans.ts";
 import {
   declareParameters,
   type ParameterName,
@@ -240,7 +241,7 @@ export class Plans {
     outputs: Readonly<Record<K, Node>>,
   ): Plan<K> {
     const frozen = Object.values(parameters);
-    const parts = Math.ceil(batch / sequencesAtOnce(this.#sizes));
+    const parts = partsOf(this.#sizes, batch);
     return this.#compile({ outputs, frozen, parts });
   }
 

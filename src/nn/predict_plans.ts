@@ -14,6 +14,7 @@ import { type NDArray, sizeOf } from "../array.ts";
 import type { CompileOptions, Plan } from "../run/plan.ts";
 import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
+import { partsOf } from "./chunks.ts";
 import { zeros } from "./init.ts";
 import {
   type Attended,
@@ -25,25 +26,6 @@ import {
   type Seq2SeqSizes,
   type SpecialTokens,
 } from "./seq2seq.ts";
-
-/** The most sequences that a thread takes at once. */
-export const MOST_AT_ONCE = 64;
-/** The least: products of fewer rows are slow. */
-const LEAST_AT_ONCE = 16;
-/** Keys and values are read for every token: so many bytes are in reach. */
-const IN_REACH = 2 ** 20;
-
-/**
- * How many sequences a thread takes at once: as many as stay in its cache, and
- * a power of two, as plans are for.
- */
-export function sequencesAtOnce(
-  { srcLength, dK, dV, dModel }: Seq2SeqSizes,
-): number {
-  const bytes = 4 * srcLength * (dK + Math.max(dV, dModel));
-  const most = Math.max(1, Math.min(MOST_AT_ONCE, IN_REACH / bytes));
-  return Math.max(LEAST_AT_ONCE, 2 ** Math.floor(Math.log2(most)));
-}
 
 /**
  * How many positions are decoded before somebody looks whether all sequences
@@ -70,7 +52,6 @@ export class PredictPlans {
   /** Decodes one position, and keeps its tokens for the next. */
   readonly step: Plan<never>;
   readonly #batch: number;
-  readonly #parts: number;
   readonly #options: PredictOptions;
 
   /**
@@ -79,7 +60,6 @@ export class PredictPlans {
    */
   constructor(batch: number, options: PredictOptions) {
     this.#batch = batch;
-    this.#parts = Math.ceil(batch / sequencesAtOnce(options.sizes));
     this.#options = options;
     this.encode = this.#encodePlan();
     this.step = this.#stepPlan();
@@ -184,13 +164,14 @@ export class PredictPlans {
       updates,
       frozen: Object.values(parameters),
       atomic: false,
-      parts: this.#parts,
+      parts: partsOf(sizes, this.#batch),
     });
   }
 
   #stepPlan(): Plan<never> {
     const batch = this.#batch;
-    const { sizes: { tgtLength }, initial } = this.#options;
+    const { sizes, initial } = this.#options;
+    const { tgtLength } = sizes;
     const graph = new Graph();
     const parameters = declareParameters(graph, initial);
     const tokens = this.#integers(graph, "tokens", [batch]);
@@ -218,7 +199,7 @@ export class PredictPlans {
       // Of all that are encoded at once each token takes a step.
       frozenSteps: FROZEN_STEPS * tgtLength,
       atomic: false,
-      parts: this.#parts,
+      parts: partsOf(sizes, batch),
     });
   }
 }

@@ -16,7 +16,7 @@ import {
 } from "./check_training.ts";
 import { checkPairs } from "./checks.ts";
 import { holdOut } from "./hold_out.ts";
-import { MOST_AT_ONCE } from "./predict_plans.ts";
+import { MOST_AT_ONCE } from "./chunks.ts";
 import type { ModelSizes } from "./seq2seq.ts";
 import type {
   BatchTrainOptions,

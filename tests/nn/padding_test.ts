@@ -161,6 +161,11 @@ Deno.test("an end is found wherever it is, and nothing decoded behind all ends",
   const source = [[2, 2, 2, 2], [3, 3, 3, 3]];
   const want = [3, 4, 2, 2, 3, 1, 0, 0];
   assertEquals(toNested(await model.predict(source)), [want, want]);
+  // What is left of the last prediction is no end of this one.
+  const later = [3, 4, 2, 2, 3, 3, 1, 4];
+  model.setParameters(predicting(later, SPECIAL).parameters());
+  const then = [3, 4, 2, 2, 3, 3, 1, 0];
+  assertEquals(toNested(await model.predict(source)), [then, then]);
   // Now all end at once, and somebody counts.
   const values = predicting([1, ...tokens.slice(1)], SPECIAL).parameters();
   const { sizes } = model;

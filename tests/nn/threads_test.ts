@@ -1,5 +1,10 @@
 // Models whose work is shared by threads, against the same with one.
-import { assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+} from "@std/assert";
 import type { NDArray } from "../../src/array.ts";
 import type { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
 import { assertNear } from "../models/support.ts";
@@ -70,6 +75,18 @@ Deno.test("threads measure, predict and look inside as one does", async () => {
     "log-probabilities",
   );
   assertEquals(model.threads, 2);
+});
+
+Deno.test("threads find the ends that one thread finds", async () => {
+  const sizes = { ...TINY!, eosToken: 1 };
+  const alone = makeModel(sizes);
+  using model = makeModel({ ...sizes, compile: { threads: 2 } });
+  // More sequences than are taken between two meetings.
+  const { xSrc } = makeData(600, TINY!, 7);
+  const found = await alone.predict(xSrc);
+  assertEquals(await model.predict(xSrc), found);
+  const ends = found.data.filter((token) => token === 1).length;
+  assert(ends > 20 && ends < found.data.length - 20, `${ends}`);
 });
 
 Deno.test("a model goes on with other numbers of threads, and ends them", async () => {
