@@ -162,11 +162,11 @@ function flatten(
   const path: number[] = [];
   const visit = (value: unknown): void => {
     const depth = path.length;
-    const where = `${name}${path.map((index) => `[${index}]`).join("")}`;
+    const where = () => `${name}${path.map((index) => `[${index}]`).join("")}`;
     if (depth === shape.length) {
       if (typeof value !== "number" && typeof value !== "boolean") {
         throw new TypeError(
-          `Cannot read ${where}: found ${describe(value)}, wanted a number`,
+          `Cannot read ${where()}: found ${describe(value)}, wanted a number`,
         );
       }
       data.push(Number(value));
@@ -174,7 +174,9 @@ function flatten(
     }
     if (!Array.isArray(value) || value.length !== shape[depth]) {
       throw new TypeError(
-        `Cannot read ${where}: found ${describe(value)}, wanted an array of ` +
+        `Cannot read ${where()}: found ${
+          describe(value)
+        }, wanted an array of ` +
           `${shape[depth]} like its neighbours`,
       );
     }

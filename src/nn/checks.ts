@@ -106,11 +106,13 @@ export function checkTokenValues(
   shape: readonly number[],
   { vocabSize, padToken }: TokenRules,
 ): void {
-  const wrong = data.findIndex((token) => token < 0 || token >= vocabSize);
-  if (wrong >= 0) {
+  // A plain loop: all tokens of every call pass here.
+  for (let at = 0; at < data.length; at++) {
+    const token = data[at]!;
+    if (token >= 0 && token < vocabSize) continue;
     throw new RangeError(
-      `Cannot use ${name}${formatIndex(wrong, shape)} = ` +
-        `${data[wrong]}: wanted a token from 0 to ${vocabSize - 1}`,
+      `Cannot use ${name}${formatIndex(at, shape)} = ${token}: ` +
+        `wanted a token from 0 to ${vocabSize - 1}`,
     );
   }
   if (padToken === undefined) return;
