@@ -1,11 +1,15 @@
 /**
  * What threads gain: the same work with one and with several, in one process,
  * slice by slice in turns, so that a machine that gets slower does so for both.
+ * In between a yardstick shows what its cores give at that time.
  */
 import process from "node:process";
+import { tanh } from "../src/graph/elementwise.ts";
+import { Graph } from "../src/graph/node.ts";
 import { Seq2SeqAttentionModel } from "../src/nn/model.ts";
 import { Random } from "../src/random.ts";
 import { compile } from "../src/run/plan.ts";
+import { Variables } from "../src/run/variables.ts";
 import {
   COMPARED_LOSSES,
   LEARNING_RATE,
@@ -42,6 +46,8 @@ export interface ThreadRow {
   readonly several: number;
   /** The first by the second, slice by slice. */
   readonly ratio: number;
+  /** The same of work in the nearest cache whose threads never meet. */
+  readonly limit: number;
   /** Whether both have computed the same. */
   readonly agrees: boolean;
 }
@@ -55,6 +61,8 @@ const TIES = 20;
 
 /** So many pairs of slices do not count. */
 const WARM_PAIRS = 3;
+/** How long the yardstick takes, in slices. */
+const YARDSTICK = 0.25;
 /** A comparison is over after so many ms, however few the pairs... */
 const LONGEST = 20_000;
 /** ... and after so many times as many pairs as count. */
@@ -67,19 +75,41 @@ export async function compareThreads(
   settings: ThreadSettings,
 ): Promise<ThreadRow[]> {
   const rows: ThreadRow[] = [];
+  using variables = new Variables();
+  const yardsticks = [1, settings.threads]
+    .map((threads) => makeYardstick(threads, variables)) as Pair;
+  const compare: Compare = (pair) => inTurns(pair, yardsticks, settings);
   for (const subject of settings.shapes) {
     const shape = SHAPES[subject]!;
     rows.push(
-      { subject, ...await compareSteps(shape, settings) },
-      { subject, ...await comparePredictions(shape, settings) },
+      { subject, ...await compareSteps(shape, settings, compare) },
+      { subject, ...await comparePredictions(shape, settings, compare) },
     );
   }
   return rows;
 }
 
+/** With one thread, and with several. */
+type Pair = [one: Action, several: Action];
+
+/** Compares two actions, and two yardsticks. */
+type Compare = (pair: Pair) => ReturnType<typeof inTurns>;
+
+/** Functions of numbers that are all in the nearest cache. */
+function makeYardstick(threads: number, variables: Variables): Action {
+  const graph = new Graph();
+  const shape = [64, 64];
+  const x = graph.variable("x", { data: new Float32Array(64 * 64), shape });
+  const next = tanh(tanh(tanh(tanh(x))));
+  const updates = [[x, next]] as const;
+  const plan = compile({ outputs: {}, updates, variables, threads });
+  return () => plan.step(100);
+}
+
 async function compareSteps(
   shape: Shape,
   settings: ThreadSettings,
+  compare: Compare,
 ): Promise<Omit<ThreadRow, "subject">> {
   const bundle = makeBundle(shape);
   const { data } = bundle.arrays.source!;
@@ -97,7 +127,7 @@ async function compareSteps(
     const [a, b] = [one.output("loss")[0]!, several.output("loss")[0]!];
     agrees &&= Math.abs(a - b) <= LOSS_TOLERANCE * Math.abs(a);
   }
-  const found = await inTurns(() => one.step(), () => several.step(), settings);
+  const found = await compare([() => one.step(), () => several.step()]);
   one.variables.close();
   several.variables.close();
   return { task: "training step", ...found, agrees };
@@ -108,6 +138,7 @@ type Plan = ReturnType<typeof compile<"loss">>;
 async function comparePredictions(
   shape: Shape,
   settings: ThreadSettings,
+  compare: Compare,
 ): Promise<Omit<ThreadRow, "subject">> {
   const random = new Random(1, "questions");
   const { length, vocabSize } = shape;
@@ -124,11 +155,10 @@ async function comparePredictions(
   a.data.forEach((token, at) => {
     if (token !== b.data[at]) differing.add(Math.floor(at / length));
   });
-  const found = await inTurns(
+  const found = await compare([
     () => one.predict(source),
     () => several.predict(source),
-    settings,
-  );
+  ]);
   several.close();
   const agrees = differing.size <= TIES;
   return { task: `${SEQUENCES} predictions`, ...found, agrees };
@@ -139,32 +169,42 @@ async function comparePredictions(
  * cores do not count as long as there are others.
  */
 async function inTurns(
-  one: Action,
-  several: Action,
+  pair: Pair,
+  yardsticks: Pair,
   { repeats, seconds, threads }: ThreadSettings,
-): Promise<Pick<ThreadRow, "one" | "several" | "ratio">> {
+): Promise<Pick<ThreadRow, "one" | "several" | "ratio" | "limit">> {
+  const timeBoth = async ([one, several]: Pair, length: number) =>
+    [
+      await timeOf(one, 1, length),
+      await timeOf(several, threads, length),
+    ] as const;
   // The first slices are in code that the engine has yet to make better.
   for (let at = 0; at < Math.min(WARM_PAIRS, repeats); at++) {
-    await timeOf(one, 1, seconds);
-    await timeOf(several, threads, seconds);
+    await timeBoth(pair, seconds);
+    await timeBoth(yardsticks, seconds);
   }
-  const pairs: { share: number; times: [number, number] }[] = [];
+  const pairs: {
+    share: number;
+    times: readonly [number, number];
+    limit: number;
+  }[] = [];
   const end = performance.now() + LONGEST;
   let undisturbed = 0;
   while (undisturbed < repeats && pairs.length < MOST_TRIES * repeats) {
-    const a = await timeOf(one, 1, seconds);
-    const b = await timeOf(several, threads, seconds);
+    const [a, b] = await timeBoth(pair, seconds);
+    const [c, d] = await timeBoth(yardsticks, YARDSTICK * seconds);
     const share = Math.min(a.share, b.share, UNDISTURBED);
-    pairs.push({ share, times: [a.each, b.each] });
+    pairs.push({ share, times: [a.each, b.each], limit: c.each / d.each });
     if (share === UNDISTURBED) undisturbed++;
     if (performance.now() > end) break;
   }
-  const best = leastDisturbed(pairs, repeats, ({ share }) => share)
-    .map(({ times }) => times);
+  const best = leastDisturbed(pairs, repeats, ({ share }) => share);
+  const times = best.map(({ times }) => times);
   return {
-    one: median(best.map(([a]) => a)),
-    several: median(best.map(([, b]) => b)),
-    ratio: median(best.map(([a, b]) => a / b)),
+    one: median(times.map(([a]) => a)),
+    several: median(times.map(([, b]) => b)),
+    ratio: median(times.map(([a, b]) => a / b)),
+    limit: median(best.map(({ limit }) => limit)),
   };
 }
 
@@ -198,9 +238,8 @@ export function formatThreads(
     row.one,
     row.several,
     row.ratio,
+    row.limit,
   ]);
-  return table(
-    ["shape, task", "1 thread, ms", `${threads} threads, ms`, "times as fast"],
-    body,
-  );
+  const columns = ["1 thread, ms", `${threads} threads, ms`, "times as fast"];
+  return table(["shape, task", ...columns, "yardstick"], body);
 }
