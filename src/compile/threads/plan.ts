@@ -77,8 +77,9 @@ export interface ThreadPlan {
    */
   readonly phases: readonly (readonly (readonly Task[])[])[];
   /**
-   * Whether no part touches what another one writes: then there is one phase,
-   * and a thread may begin the next step while others are still at this one.
+   * Whether a thread may begin the next step while others are still at this
+   * one: no part touches what another one writes, so there is one phase, and no
+   * failing lookup of another one could oblige it to leave variables alone.
    */
   readonly apart: boolean;
   /** What a step may take, in nanoseconds: good for comparing plans alone. */
