@@ -105,14 +105,31 @@ export class MetricsFile {
 /** Opens the file, to be written to after the lines about what is done. */
 function openUpTo(path: string, done: Done): Deno.FsFile {
   const file = Deno.openSync(path, { read: true, write: true, create: true });
-  const kept = done.step === 0 ? 0 : lengthUpTo(Deno.readFileSync(path), done);
+  const kept = done.step === 0 ? 0 : lengthUpTo(file, done);
   file.truncateSync(kept);
   file.seekSync(kept, Deno.SeekMode.Start);
   return file;
 }
 
-/** The bytes up to the first line that is broken or about what is not done. */
-function lengthUpTo(bytes: Uint8Array, { step, epoch }: Done): number {
+/**
+ * The bytes up to the first line that is broken or about what is not done. The
+ * file may be long: it is read block by block, each from where the last whole
+ * line has ended.
+ */
+function lengthUpTo(file: Deno.FsFile, done: Done): number {
+  const block = new Uint8Array(BLOCK);
+  let kept = 0;
+  for (;;) {
+    file.seekSync(kept, Deno.SeekMode.Start);
+    const count = file.readSync(block) ?? 0;
+    const length = lengthOfLines(block.subarray(0, count), done);
+    if (length === 0) return kept;
+    kept += length;
+  }
+}
+
+/** The same of some bytes; no line of ours is longer than a block. */
+function lengthOfLines(bytes: Uint8Array, { step, epoch }: Done): number {
   const decoder = new TextDecoder();
   let start = 0;
   for (;;) {
@@ -129,5 +146,8 @@ function lengthUpTo(bytes: Uint8Array, { step, epoch }: Done): number {
     start = end + 1;
   }
 }
+
+/** Bytes that are read at once. */
+const BLOCK = 2 ** 16;
 
 const LINE_FEED = 10;

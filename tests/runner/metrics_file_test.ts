@@ -54,6 +54,30 @@ testWith(
   },
 );
 
+testWith(
+  ["read", "write"],
+  "a long run is continued after the last line that counts",
+  async () => {
+    await withFolder((folder) => {
+      const path = `${folder}/metrics.jsonl`;
+      // Some hundred kilobytes, with lines across the borders of any blocks.
+      const lines = Array.from(
+        { length: 9000 },
+        (_, at) => `${JSON.stringify(stepLine(at + 1))}\n`,
+      );
+      Deno.writeTextFileSync(path, lines.join(""));
+      new MetricsFile(path, { step: 8000, epoch: 9 }, fail).close();
+      const kept = lines.slice(0, 8000);
+      assertEquals(Deno.readTextFileSync(path), kept.join(""));
+      // A disk may have lost what was in the middle.
+      kept[5000] = "\0".repeat(kept[5000]!.length);
+      Deno.writeTextFileSync(path, kept.join(""));
+      new MetricsFile(path, { step: 7000, epoch: 9 }, fail).close();
+      assertEquals(stepsIn(path).length, 5000);
+    });
+  },
+);
+
 testWith(["read", "write"], "a new run begins anew", async () => {
   await withFolder((folder) => {
     const path = `${folder}/metrics.jsonl`;
