@@ -20,8 +20,8 @@ function sequencesAtOnce(sizes: Seq2SeqSizes): number {
   return Math.max(LEAST_AT_ONCE, 2 ** Math.floor(Math.log2(most)));
 }
 
-/** Bytes of the keys and values of a sequence. */
-function bytesOf({ srcLength, dK, dV, dModel }: Seq2SeqSizes): number {
+/** Bytes of the keys and values of a sequence, from encoding to decoding. */
+export function bytesOf({ srcLength, dK, dV, dModel }: Seq2SeqSizes): number {
   return 4 * srcLength * (dK + Math.max(dV, dModel));
 }
 

@@ -74,6 +74,7 @@ const SIZE_PATHS = [
   "model.d_k",
   "model.d_v",
   "training.batch_size",
+  "training.threads",
 ];
 
 /** What is decided by a file where there is one. */

@@ -26,7 +26,7 @@ import type { Logger } from "./logging.ts";
 import type { RunSizes } from "./memory_estimate.ts";
 import { ReadingProgress } from "./reading_progress.ts";
 import { count } from "./names.ts";
-import { findExcess } from "./memory_limit.ts";
+import { findExcess, stepSizesOf } from "./memory_limit.ts";
 import { findLongWarmup } from "./training_clashes.ts";
 
 /** The longest sequence that is taken where no length is configured. */
@@ -262,10 +262,7 @@ function memoryOf(
     src_length: data.src_length ?? longest.source,
     tgt_length: data.tgt_length ?? longest.target + 1,
     vocab_size: vocabulary.size,
-    d_model: model.d_model,
-    d_k: model.d_k,
-    d_v: model.d_v,
-    batch_size: training.batch_size,
+    ...stepSizesOf({ model, training }),
   };
 }
 

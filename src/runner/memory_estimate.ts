@@ -5,6 +5,7 @@
  *
  * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
  */
+import { bytesOf, chunkFor } from "../nn/chunks.ts";
 
 /** What decides how much memory a run takes, by the keys of configurations. */
 export interface RunSizes {
@@ -26,13 +27,18 @@ export interface RunSizes {
   readonly d_v: number;
   /** Sequences in a step. */
   readonly batch_size: number;
+  /** The most threads that share a step. */
+  readonly threads: number;
 }
 
 /** Bytes of the parts of a run. */
 export interface MemoryEstimate {
   /** Parameters, their gradients, Adam's moments and what updates need. */
   readonly parameters: number;
-  /** Intermediate values of one step, forward and backward. */
+  /**
+   * Intermediate values of one step, forward and backward, as many of a test,
+   * and what goes from token to token of sequences that are predicted at once.
+   */
   readonly activations: number;
   /** Training and test data. */
   readonly data: number;
@@ -45,7 +51,7 @@ export interface MemoryEstimate {
  * @returns Bytes, part by part.
  */
 export function estimateMemory(sizes: RunSizes): MemoryEstimate {
-  const { n_samples, n_test, batch_size, d_k, d_v } = sizes;
+  const { n_samples, n_test, batch_size, d_k, d_v, threads } = sizes;
   const { src_length: S, tgt_length: T, vocab_size: V, d_model: D } = sizes;
   const B = Math.max(
     Math.min(batch_size, n_samples),
@@ -63,17 +69,34 @@ export function estimateMemory(sizes: RunSizes): MemoryEstimate {
   const logits = T * 3 * V;
   const sequence = FLOAT * 2 *
     (encoder + decoder + attention + states + logits);
+  const model = {
+    vocabSize: V,
+    srcLength: S,
+    tgtLength: T,
+    dModel: D,
+    dK: d_k,
+    dV: d_v,
+  };
+  // A tile of sequences a thread.
+  const tiles = Math.min(B * sequence, threads * (TILE_BYTES + sequence));
+  // Plans are for powers of two.
+  const predicted = Math.min(2 * n_test, chunkFor(model, threads));
   return {
-    parameters: FLOAT * PARAMETER_COPIES * parameters,
-    // A tile of sequences at a time, and the tokens of the whole batch.
-    activations: Math.min(B * sequence, TILE_BYTES + sequence) +
-      FLOAT * B * (S + T),
+    parameters: FLOAT * (PARAMETER_COPIES + threads) * parameters,
+    activations: PLANS * tiles + FLOAT * B * (S + T) +
+      predicted * (bytesOf(model) + FLOAT * (V + S + T)),
     data: FLOAT * (n_samples + n_test) * (S + T),
   };
 }
 
-/** Value, gradient, two moments, and two intermediates of the update. */
-const PARAMETER_COPIES = 6;
+/**
+ * Value, two moments, and two intermediates of the update; each thread has a
+ * gradient of its own.
+ */
+const PARAMETER_COPIES = 5;
+
+/** Those that train and those that test have each memory of their own. */
+const PLANS = 2;
 
 /** What the compiler lets the intermediate values of a tile take. */
 const TILE_BYTES = 256 * 1024;

@@ -1,6 +1,7 @@
 /**
  * Refuses runs that need too much memory, before any of it is taken.
  */
+import { coreCount } from "../run/threads.ts";
 import type { Config, ConfigProblem } from "./config_types.ts";
 import { estimateMemory, type RunSizes } from "./memory_estimate.ts";
 
@@ -16,16 +17,28 @@ const MEMORY_LIMIT = 2 ** 31;
 export function sizesOf({ data, model, training }: Config): RunSizes {
   const { n_samples, n_test, vocab_size } = data;
   const { src_length, tgt_length } = lengthsOf({ data });
-  const { batch_size } = training;
   return {
     n_samples,
     n_test,
     src_length,
     tgt_length,
     vocab_size,
-    ...model,
-    batch_size,
+    ...stepSizesOf({ model, training }),
   };
+}
+
+/**
+ * Those of the sizes of a run that do not depend on its data.
+ *
+ * @param config Its configuration.
+ * @returns Widths, batch size and threads.
+ */
+export function stepSizesOf(
+  { model, training }: Pick<Config, "model" | "training">,
+): Pick<RunSizes, "d_model" | "d_k" | "d_v" | "batch_size" | "threads"> {
+  const { batch_size, threads } = training;
+  const most = threads === "auto" ? coreCount() : threads;
+  return { ...model, batch_size, threads: most };
 }
 
 /**
@@ -68,7 +81,9 @@ export function findExcess(sizes: RunSizes, dataKey: string): ConfigProblem[] {
     found: `sizes that need about ${formatBytes(total)} of memory (${found})`,
     wanted: `at most ${formatBytes(MEMORY_LIMIT)}: parameters and optimiser ${
       formatBytes(parameters)
-    }, one sequence ${formatBytes(activations)}, data ${formatBytes(data)}`,
+    }, intermediate values ${formatBytes(activations)}, data ${
+      formatBytes(data)
+    }`,
   }];
 }
 
