@@ -29,8 +29,8 @@ function measure(
 
 const TESTS = 256;
 
-for (const threads of [1, 2, 4]) {
-  Deno.test(`estimateMemory() is no less than a run with ${threads} threads takes, and not sixteen times it`, () => {
+for (const threads of [1, 2]) {
+  Deno.test(`estimateMemory() is no less than a run with threads: ${threads} takes, and not sixteen times it`, () => {
     for (
       const [V, S, T, D, dK, dV, B] of [
         [20, 10, 10, 64, 64, 64, 64],
