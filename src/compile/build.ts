@@ -7,7 +7,7 @@ import type { Update } from "../run/program.ts";
 import type { Lowered } from "./kernel.ts";
 import { lower } from "./lower.ts";
 import type { ThreadPlan } from "./threads/plan.ts";
-import { dealStep, shareStep } from "./threads/share.ts";
+import { shareStep } from "./threads/share.ts";
 import { rewrite, type RewriteOptions } from "./pipeline.ts";
 
 /** Kernels, and what they are fed. */
@@ -31,8 +31,6 @@ export interface BuildOptions extends RewriteOptions {
    * for one thread; 1 by default.
    */
   threads?: number | ((alone: Lowered) => number);
-  /** Into how many parts a shared step is dealt out if it can; 1 by default. */
-  parts?: number | undefined;
 }
 
 /**
@@ -49,30 +47,25 @@ export function buildKernels(
   options: BuildOptions = {},
 ): Built {
   const { frozen = [], tileBytes, atomic, ...others } = options;
-  const { threads: wanted = 1, parts = 1, ...rewriting } = others;
+  const { threads: wanted = 1, ...rewriting } = others;
   const values = updates.map(([, value]) => value);
   const inputs = reachable([...outputs, ...updates.flat()])
     .filter((node) => node.op === "input");
   const rewritten = rewrite([...outputs, ...values], { ...rewriting, frozen });
   const next = rewritten.slice(outputs.length);
-  const lowerFor = (shares: number): Lowered =>
+  const lowerFor = (threads: number): Lowered =>
     lower(
       rewritten.slice(0, outputs.length),
       updates.map(([variable], at) => [variable, next[at]!]),
       inputs,
       frozen,
-      { tileBytes, shares, atomic },
+      { tileBytes, threads, atomic },
     );
   const alone = wanted === 1 || typeof wanted === "function"
     ? lowerFor(1)
     : undefined;
   const threads = typeof wanted === "function" ? wanted(alone!) : wanted;
   if (alone && threads === 1) return { lowered: alone, inputs };
-  if (parts > threads) {
-    const lowered = lowerFor(parts);
-    const plan = dealStep(lowered, threads, parts);
-    if (plan) return { lowered, inputs, plan };
-  }
   const lowered = lowerFor(threads);
   return { lowered, inputs, plan: shareStep(lowered, threads) };
 }

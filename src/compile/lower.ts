@@ -21,8 +21,8 @@ const TILE_BYTES = 256 * 1024;
 export interface LowerOptions {
   /** What the intermediates of a tile may take; 256 KiB by default. */
   readonly tileBytes?: number | undefined;
-  /** Into how many shares the tiles are dealt; 1 by default. */
-  readonly shares?: number | undefined;
+  /** How many threads share the tiles; 1 by default. */
+  readonly threads?: number | undefined;
   /** Whether a failing lookup leaves all variables alone; so by default. */
   readonly atomic?: boolean | undefined;
 }
@@ -294,14 +294,14 @@ export class Buffers {
   }
 
   /** The most batch entries whose intermediates stay in fast memory. */
-  #chooseTile({ tileBytes = TILE_BYTES, shares = 1 }: LowerOptions): number {
+  #chooseTile({ tileBytes = TILE_BYTES, threads = 1 }: LowerOptions): number {
     const { batch } = this.#grouping.stages;
     let bytes = 0;
     for (const root of this.#local) {
       bytes += 4 * (this.#grouping.accesses.layout(root)[0] ?? 1);
     }
     const most = Math.max(1, Math.floor(tileBytes / Math.max(1, bytes)));
-    if (shares > 1) return shareBatch(batch, shares, most);
+    if (threads > 1) return shareBatch(batch, threads, most);
     if (most >= batch) return batch;
     // A divisor of the batch spares a last, smaller tile.
     for (let tile = most; tile > most / 2; tile--) {

@@ -185,13 +185,6 @@ export function rowsOf(
   return Math.min(batchSize, sequences - at * batchSize);
 }
 
-/** Cuts a batch into consecutive parts of at most `most` rows, uncopied. */
-export function* parts(batch: Batch, most: number): Iterable<Batch> {
-  for (let start = 0; start < batch.rows; start += most) {
-    yield cut(batch, Math.min(most, batch.rows - start), start);
-  }
-}
-
 /** Gives of every batch the rows of one process. */
 export function slicesOf(
   source: BatchSource,

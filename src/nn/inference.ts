@@ -4,17 +4,13 @@
  *
  * S source length, T target length.
  */
+import type { TypedArray } from "../array.ts";
 import { type Communicator, stopReason } from "../distributed/communicator.ts";
-import type { Plan } from "../run/plan.ts";
-import {
-  type Batch,
-  type Batches,
-  type BatchSource,
-  parts,
-  slicesOf,
-} from "./batches.ts";
+import type { Job } from "../run/jobs.ts";
+import { type Batch, type BatchSource, cut, slicesOf } from "./batches.ts";
 import type { Plans } from "./plans.ts";
-import { chunkFor } from "./chunks.ts";
+import { fillEnds } from "./predict_job.ts";
+import { RowJobs } from "./row_jobs.ts";
 import type { Seq2SeqSizes, SpecialTokens } from "./seq2seq.ts";
 import type { EvaluateOptions, Evaluation } from "./training.ts";
 import type { Turns } from "./turns.ts";
@@ -45,31 +41,31 @@ export class Inference {
     source: BatchSource,
     { sequenceAccuracy = false, signal, communicator }: EvaluateOptions,
   ): Promise<Evaluation> {
-    const evaluation = new PreparedPlans((size) => this.#plans.evaluate(size));
-    const prediction = new PreparedPlans((size) => this.#plans.predict(size));
-    const { tgtLength, padToken } = this.#sizes;
+    const evaluation = this.#jobs((size) => this.#plans.evaluate(size));
+    const prediction = this.#jobs((size) => this.#plans.predict(size));
+    const { padToken } = this.#sizes;
     let [loss, correct, tokens, rows, right] = [0, 0, 0, 0, 0];
     const own = communicator
       ? slicesOf(source, 1, 0, communicator)
       : source.batches(1, 0);
     // A rank does not stop by itself: the others would wait for it.
     const stop = communicator ? undefined : signal;
-    const plans = sequenceAccuracy ? [evaluation, prediction] : [evaluation];
-    await this.#inChunks(own, stop, plans, (chunk) => {
-      const plan = evaluation.get(chunk.rows);
-      plan.input("source").set(chunk.source);
-      plan.input("target").set(chunk.target);
-      plan.step();
-      for (let at = 0; at < chunk.rows; at++) {
-        loss += plan.output("loss")[at]!;
-        correct += plan.output("correct")[at]!;
-      }
-      tokens += countTokens(chunk.target, padToken);
-      rows += chunk.rows;
-      if (!sequenceAccuracy) return;
-      const predicted = prediction.get(chunk.rows).predict(chunk.source);
-      right += countRight(predicted, chunk.target, tgtLength, padToken);
-    });
+    for await (const batch of own) {
+      await this.#ask(evaluation, batch, stop, ({ rows }, found) => {
+        const [losses, hits] = [found("loss"), found("correct")];
+        for (let at = 0; at < rows; at++) {
+          loss += losses[at]!;
+          correct += hits[at]!;
+        }
+      });
+      tokens += countTokens(batch.target, padToken);
+      rows += batch.rows;
+      if (!sequenceAccuracy) continue;
+      await this.#ask(prediction, batch, stop, ({ rows, target }, found) => {
+        const predicted = this.#ended(found("predicted"), rows);
+        right += countRight(predicted, target, this.#sizes);
+      });
+    }
     if (communicator) {
       const sums = [loss, correct, tokens, rows, right];
       const all = addUp(communicator, sums, signal);
@@ -85,13 +81,10 @@ export class Inference {
     const { srcLength, tgtLength } = this.#sizes;
     const rows = source.length / srcLength;
     const result = new Int32Array(rows * tgtLength);
-    const plans = new PreparedPlans((size) => this.#plans.predict(size));
-    let done = 0;
-    const all = [{ rows, source, target: new Int32Array(0) }];
-    await this.#inChunks(all, undefined, [plans], (chunk) => {
-      const predicted = plans.get(chunk.rows).predict(chunk.source);
-      result.set(predicted, done * tgtLength);
-      done += chunk.rows;
+    const jobs = this.#jobs((size) => this.#plans.predict(size));
+    const batch = { rows, source, target: new Int32Array(0) };
+    await this.#ask(jobs, batch, undefined, ({ rows }, found, from) => {
+      result.set(this.#ended(found("predicted"), rows), from * tgtLength);
     });
     return result;
   }
@@ -135,52 +128,67 @@ export class Inference {
     return outputs;
   }
 
-  /** Outputs of a plan with teacher forcing, so many numbers a sequence. */
-  async #outputs<K extends string>(
+  /** What jobs with teacher forcing find, so many numbers a sequence. */
+  async #outputs<O extends string>(
     source: Int32Array,
     target: Int32Array,
-    make: (size: number) => Plan<K>,
-    widths: Readonly<Record<K, number>>,
-  ): Promise<Record<K, Float32Array>> {
+    make: (size: number) => Job<O>,
+    widths: Readonly<Record<O, number>>,
+  ): Promise<Record<O, Float32Array>> {
     const rows = source.length / this.#sizes.srcLength;
-    const plans = new PreparedPlans(make);
+    const jobs = this.#jobs(make);
     const results = Object.entries<number>(widths).map(([name, width]) => ({
-      name: name as K,
+      name: name as O,
       width,
       data: new Float32Array(rows * width),
     }));
-    let done = 0;
-    const all = [{ rows, source, target }];
-    await this.#inChunks(all, undefined, [plans], (chunk) => {
-      const plan = plans.get(chunk.rows);
-      plan.input("source").set(chunk.source);
-      plan.input("target").set(chunk.target);
-      plan.step();
+    const batch = { rows, source, target };
+    await this.#ask(jobs, batch, undefined, ({ rows }, found, from) => {
       for (const { name, width, data } of results) {
-        const found = plan.output(name).subarray(0, chunk.rows * width);
-        data.set(found, done * width);
+        data.set(found(name).subarray(0, rows * width), from * width);
       }
-      done += chunk.rows;
     });
     const entries = results.map(({ name, data }) => [name, data]);
     return Object.fromEntries(entries);
   }
 
-  /** Cuts batches into chunks, and lets others have a turn between them. */
-  async #inChunks(
-    batches: Batches,
+  /** A copy of what has been predicted of the first rows, ends filled up. */
+  #ended(predicted: TypedArray, rows: number): Int32Array {
+    const { tgtLength } = this.#sizes;
+    const tokens = Int32Array.from(predicted.subarray(0, rows * tgtLength));
+    fillEnds(tokens, this.#sizes);
+    return tokens;
+  }
+
+  #jobs<O extends string>(make: (size: number) => Job<O>): RowJobs<O> {
+    return new RowJobs(make, this.#sizes, this.#plans);
+  }
+
+  /**
+   * Has jobs done for all rows of a batch, some at a time, and lets others have
+   * a turn in between. `read` is told which rows, where their outputs are until
+   * it returns, and how many rows were before them.
+   */
+  async #ask<O extends string>(
+    jobs: RowJobs<O>,
+    batch: Batch,
     signal: AbortSignal | undefined,
-    plans: readonly PreparedPlans<Frozen>[],
-    work: (chunk: Batch) => void,
+    read: (
+      some: Batch,
+      found: (name: O) => TypedArray,
+      from: number,
+    ) => void,
   ): Promise<void> {
-    const most = chunkFor(this.#sizes, this.#plans.mostThreads);
-    for await (const batch of batches) {
-      for (const chunk of parts(batch, most)) {
-        signal?.throwIfAborted();
-        for (const each of plans) await each.ready(chunk.rows);
-        work(chunk);
-        if (this.#turns.due()) await this.#turns.take();
-      }
+    const isDue = (): boolean => this.#turns.due();
+    const choice = jobs.choose(batch.rows);
+    for (let from = 0; from < batch.rows;) {
+      signal?.throwIfAborted();
+      const rest = cut(batch, batch.rows - from, from);
+      const job = await jobs.ready(rest.rows, choice);
+      const rows = job.run(rest, isDue);
+      read(cut(rest, rows), (name) => job.output(name), from);
+      from += rows;
+      if (isDue()) await this.#turns.take();
     }
   }
 }
@@ -199,45 +207,6 @@ function addUp(
   return [...all.subarray(0, sums.length)];
 }
 
-/** A plan in which parameters are frozen, or several that belong together. */
-interface Frozen {
-  prepare(): void;
-  ready(): Promise<void>;
-}
-
-/**
- * The plans that one call uses. They come in few sizes: powers of two. Rows
- * beyond those of a chunk hold whatever was there before, which does no harm
- * where sequences do not meet.
- */
-class PreparedPlans<T extends Frozen> {
-  readonly #make: (size: number) => T;
-  readonly #plans = new Map<number, T>();
-
-  constructor(make: (size: number) => T) {
-    this.#make = make;
-  }
-
-  /** Prepares the plan for so many rows, once a call. */
-  async ready(rows: number): Promise<void> {
-    const size = sizeFor(rows);
-    if (this.#plans.has(size)) return;
-    const plan = this.#make(size);
-    this.#plans.set(size, plan);
-    await plan.ready();
-    plan.prepare();
-  }
-
-  /** The plan for so many rows; it must be ready. */
-  get(rows: number): T {
-    return this.#plans.get(sizeFor(rows))!;
-  }
-}
-
-function sizeFor(rows: number): number {
-  return 2 ** Math.ceil(Math.log2(rows));
-}
-
 /** How many tokens are no padding. */
 export function countTokens(tokens: Int32Array, padToken?: number): number {
   if (padToken === undefined) return tokens.length;
@@ -250,8 +219,7 @@ export function countTokens(tokens: Int32Array, padToken?: number): number {
 function countRight(
   predicted: Int32Array,
   target: Int32Array,
-  length: number,
-  padToken?: number,
+  { tgtLength: length, padToken }: Seq2SeqSizes & SpecialTokens,
 ): number {
   let right = 0;
   for (let start = 0; start < target.length; start += length) {

@@ -6,12 +6,17 @@ import type { NDArray, TypedArray } from "../array.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
 import { Graph, type Node } from "../graph/node.ts";
-import { compile, type CompileOptions, type Plan } from "../run/plan.ts";
+import { estimateJob, type Job, type Jobs, makeJobs } from "../run/jobs.ts";
+import {
+  compile,
+  compileDeferred,
+  type CompileOptions,
+  type Plan,
+} from "../run/plan.ts";
 import { canShare, coreCount } from "../run/threads.ts";
 import type { Variables } from "../run/variables.ts";
 import { zeros } from "./init.ts";
-import { partsOf } from "./chunks.ts";
-import { PredictPlans } from "./predict_plans.ts";
+import { PredictJob } from "./predict_job.ts";
 import {
   declareParameters,
   type ParameterName,
@@ -35,10 +40,11 @@ import {
 /** A training step: outputs are computed before the update. */
 export type TrainPlan = Plan<"loss" | "accuracy">;
 /** Sums over the tokens of each sequence. */
-export type EvaluatePlan = Plan<"loss" | "correct">;
-
+export type EvaluateJob = Job<"loss" | "correct">;
+/** Where each target position looks. */
+export type AttentionJob = Job<"weights">;
 /** Weights, and the logarithm of the probability of each target token. */
-export type ExplainPlan = Plan<"weights" | "logProbabilities">;
+export type ExplainJob = Job<"weights" | "logProbabilities">;
 
 /** How a model's plans are compiled, and who looks into them. */
 export type PlanOptions = Pick<
@@ -60,10 +66,12 @@ export class Plans {
   readonly #train = new Map<string, TrainPlan>();
   readonly #gradients = new Map<string, Plan<never>>();
   readonly #update = new Map<string, TrainPlan>();
-  readonly #evaluate = new Map<string, EvaluatePlan>();
-  readonly #attention = new Map<string, Plan<"weights">>();
-  readonly #explain = new Map<string, ExplainPlan>();
-  readonly #predict = new Map<string, PredictPlans>();
+  readonly #evaluate = new Map<number, EvaluateJob>();
+  readonly #attention = new Map<number, AttentionJob>();
+  readonly #explain = new Map<number, ExplainJob>();
+  readonly #predict = new Map<number, PredictJob>();
+  /** Those who do jobs, by how many threads they have. */
+  readonly #jobs = new Map<object, Map<number, unknown>>();
 
   /**
    * @param sizes The model's sizes and special tokens.
@@ -98,9 +106,11 @@ export class Plans {
     return this.#used;
   }
 
-  /** The most threads that plans asked for from now on may have. */
+  /** The most threads that may share the work of plans from now on. */
   get mostThreads(): number {
-    if (!canShare()) return 1;
+    const { check = false, debug = 0 } = this.#options;
+    // Plans that are looked into run in one.
+    if (!canShare() || check || debug >= 2) return 1;
     return this.#threads === "auto"
       ? this.#options.cores ?? coreCount()
       : this.#threads;
@@ -182,36 +192,36 @@ export class Plans {
     });
   }
 
-  /** Inputs: source (B, S), target (B, T). */
-  evaluate(batch: number): EvaluatePlan {
-    return remember(this.#evaluate, this.#keyOf(batch), () => {
+  /** Measures so many sequences with teacher forcing. */
+  evaluate(batch: number): EvaluateJob {
+    return remember(this.#evaluate, batch, () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const { logits } = teacherForced(parameters, source, target, padToken);
       const { loss, correct } = score(logits, target, padToken);
       const outputs = { loss: sum(loss, [1]), correct: sum(correct, [1]) };
-      return this.#compileFrozen(batch, parameters, outputs);
+      return this.#teacherForced(parameters, outputs);
     });
   }
 
-  /** Inputs: source (B, S), target (B, T). */
-  attention(batch: number): Plan<"weights"> {
-    return remember(this.#attention, this.#keyOf(batch), () => {
+  /** Weights (B, T, S), with teacher forcing. */
+  attention(batch: number): AttentionJob {
+    return remember(this.#attention, batch, () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const { weights } = teacherForced(parameters, source, target, padToken);
-      return this.#compileFrozen(batch, parameters, { weights });
+      return this.#teacherForced(parameters, { weights });
     });
   }
 
-  /** Inputs: source (B, S), target (B, T). */
-  explain(batch: number): ExplainPlan {
-    return remember(this.#explain, this.#keyOf(batch), () => {
+  /** Weights and logarithms of probabilities (B, T), with teacher forcing. */
+  explain(batch: number): ExplainJob {
+    return remember(this.#explain, batch, () => {
       const { parameters, source, target } = this.#define(batch);
       const { padToken } = this.#sizes;
       const decoded = teacherForced(parameters, source, target, padToken);
       const { loss } = score(decoded.logits, target, padToken);
-      return this.#compileFrozen(batch, parameters, {
+      return this.#teacherForced(parameters, {
         weights: decoded.weights,
         // Not its negative, which would make -0 of a loss of 0.
         logProbabilities: sub(0, loss),
@@ -220,42 +230,78 @@ export class Plans {
   }
 
   /** Greedy prediction of so many sequences at once. */
-  predict(batch: number): PredictPlans {
+  predict(batch: number): PredictJob {
     return remember(
       this.#predict,
-      this.#keyOf(batch),
+      batch,
       () =>
-        new PredictPlans(batch, {
+        new PredictJob(batch, {
           sizes: this.#sizes,
           variables: this.#variables,
           initial: this.#initial,
-          compile: (options) => this.#compile(options),
+          compile: (options) => this.#compileFrozen(options),
         }),
     );
   }
 
-  /** A plan in which parameters stay; prepare it when they have changed. */
-  #compileFrozen<K extends string>(
-    batch: number,
+  /**
+   * How many threads are to share jobs.
+   *
+   * @param count How many jobs there are.
+   * @param job Makes what is done for each in one thread; called where it
+   * decides.
+   * @returns As many as were asked for or, with `"auto"`, as pay.
+   */
+  threadsFor(count: number, job: () => Job<string>): number {
+    const most = this.mostThreads;
+    if (most === 1) return 1;
+    if (this.#threads !== "auto" || this.#used > 1) return most;
+    return count * estimateJob(job()) > START ? most : 1;
+  }
+
+  /** Those who do jobs, one of those above, with so many threads. */
+  jobs<O extends string>(job: Job<O>, threads: number): Jobs<O> {
+    const known = remember(this.#jobs, job, () => new Map<number, unknown>());
+    this.#used = Math.max(this.#used, threads);
+    return remember(
+      known,
+      threads,
+      () => makeJobs(job, this.#variables, threads),
+    ) as Jobs<O>;
+  }
+
+  /** A plan of targets that are known, in which parameters stay, as a job. */
+  #teacherForced<K extends string>(
     parameters: Parameters<Node>,
     outputs: Readonly<Record<K, Node>>,
-  ): Plan<K> {
+  ): Job<K> {
     const frozen = Object.values(parameters);
-    const parts = partsOf(this.#sizes, batch);
-    return this.#compile({ outputs, frozen, parts });
+    const plan = this.#compileFrozen({ outputs, frozen });
+    const views = Object.keys(outputs).map((name) => [
+      name,
+      () => plan.output(name as K),
+    ]);
+    return {
+      stages: [{ plan, times: 1 }],
+      inputs: {
+        source: () => plan.input("source"),
+        target: () => plan.input("target"),
+      },
+      outputs: Object.fromEntries(views),
+    };
   }
 
   /**
-   * Training plans have as many threads as were asked for. Others come in many
-   * sizes, some for one sequence: of these threads, they take those that pay.
+   * A plan in which parameters stay; prepare it when they have changed. It runs
+   * in one thread: others run it on other sequences.
    */
+  #compileFrozen<K extends string>(options: CompileOptions<K>): Plan<K> {
+    const own = { threads: 1, variables: this.#variables };
+    return compileDeferred({ ...options, ...this.#options, ...own });
+  }
+
   #compile<K extends string>(options: CompileOptions<K>): Plan<K> {
-    const variables = this.#variables;
-    const threads = options.frozen === undefined || this.#threads === 1
-      ? this.#threads
-      : "auto";
-    const cores = this.mostThreads;
-    const sharing = { threads, cores, variables };
+    const sharing = { threads: this.#threads, variables: this.#variables };
     const plan = compile({ ...options, ...this.#options, ...sharing });
     this.#used = Math.max(this.#used, plan.threads);
     return plan;
@@ -280,6 +326,9 @@ export class Plans {
     };
   }
 }
+
+/** What it takes to start threads, in nanoseconds. */
+const START = 2e7;
 
 function remember<K, T>(plans: Map<K, T>, key: K, make: () => T): T {
   const known = plans.get(key);

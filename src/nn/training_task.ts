@@ -16,7 +16,6 @@ import {
 } from "./check_training.ts";
 import { checkPairs } from "./checks.ts";
 import { holdOut } from "./hold_out.ts";
-import { MOST_AT_ONCE } from "./chunks.ts";
 import type { ModelSizes } from "./seq2seq.ts";
 import type {
   BatchTrainOptions,
@@ -164,8 +163,15 @@ function checkIsPairs(validation: ValidationPairs): ValidationPairs {
   );
 }
 
+/** Held-out pairs that are picked out at a time: threads share them. */
+const VALIDATION_BATCH = 1024;
+
 function inOrder(pairs: Pairs, rows?: Int32Array): BatchSource {
-  const options = { batchSize: MOST_AT_ONCE, shuffle: false, randomSeed: 0 };
+  const options = {
+    batchSize: VALIDATION_BATCH,
+    shuffle: false,
+    randomSeed: 0,
+  };
   return new PairBatches(pairs, rows ? { ...options, rows } : options);
 }
 

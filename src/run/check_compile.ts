@@ -10,15 +10,11 @@ import type { CompileOptions } from "./plan.ts";
 import type { Update } from "./program.ts";
 import type { Variables } from "./variables.ts";
 
-/** Every part of a step is a function of its own. */
-const MOST_PARTS = 1024;
-
 /** Options that are integers, with the least and the most of each. */
 const INTEGERS = [
   ["cores", [1]],
   ["debug", [0, 5]],
   ["frozenSteps", [1]],
-  ["parts", [1, MOST_PARTS]],
   ["tileBytes", [1]],
 ] as const;
 

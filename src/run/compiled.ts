@@ -10,6 +10,7 @@ import { recordOf } from "../graph/ops.ts";
 import { emitModule } from "../wasm/emit_module.ts";
 import { emitThreads } from "../wasm/emit_threads.ts";
 import { detectFeatures } from "../wasm/features.ts";
+import type { KernelOptions } from "../wasm/kernel_functions.ts";
 import { CheckedProgram } from "./check.ts";
 import { DebugReport } from "./debug_report.ts";
 import { explainTrap } from "./lookup_error.ts";
@@ -56,15 +57,6 @@ export interface CompiledOptions extends ProgramOptions {
    * `debug` above 1, kernels run one by one, in one thread.
    */
   threads?: number | "auto";
-  /**
-   * Into how many parts a step is cut where no part needs anything of another,
-   * as with sequences that do not meet: a thread that is done with its own takes
-   * those that others have not come to, so that threads of unequal speed are
-   * busy to the end. Who does a part does not change a byte. One for each
-   * thread by default, where there are fewer, and of steps that cannot be cut
-   * so; in one thread there is none.
-   */
-  parts?: number;
   /** The most threads that `"auto"` takes; the machine's cores by default. */
   cores?: number;
   /**
@@ -96,8 +88,6 @@ export class CompiledProgram implements Binding, Executor {
   readonly inputs: ReadonlyMap<string, Location>;
   readonly outputs: ReadonlyMap<string, Location>;
   readonly arenaBytes: number;
-  /** The size of the module in bytes. */
-  readonly moduleBytes: number;
   /** What the module computes. */
   readonly lowered: Lowered;
   /** How many threads run a step. */
@@ -111,6 +101,7 @@ export class CompiledProgram implements Binding, Executor {
   readonly #explain: (error: Error) => Error;
   /** The memory that the module has been instantiated with. */
   #bound: WebAssembly.Memory | undefined;
+  #moduleBytes = 0;
   #exports: WebAssembly.Exports = {};
   #step: (times: number) => void = () => {};
   #prepare: () => void = () => {};
@@ -120,6 +111,7 @@ export class CompiledProgram implements Binding, Executor {
     updates: readonly Update[],
     variables: Variables,
     options: CompiledOptions,
+    deferred = false,
   ) {
     const { debug = 0, without = [], frozen = [], tileBytes } = options;
     const { frozenSteps, atomic } = options;
@@ -142,7 +134,6 @@ export class CompiledProgram implements Binding, Executor {
       threads: opensKernels(options)
         ? 1
         : chooseThreads(options.threads ?? 1, options.cores),
-      parts: options.parts,
       ...report?.hooks(),
     });
     this.lowered = built.lowered;
@@ -178,11 +169,17 @@ export class CompiledProgram implements Binding, Executor {
       this.#watch = (opened) =>
         report?.watch(opened, inner(opened)) ?? inner(opened);
     }
-    this.moduleBytes = this.#bind(report);
+    if (!deferred || this.#watch) this.#bind(report);
   }
 
-  /** Makes the module for the memory as it is now; its size in bytes. */
-  #bind(report?: DebugReport): number {
+  /** The size of the module in bytes. */
+  get moduleBytes(): number {
+    this.#rebind();
+    return this.#moduleBytes;
+  }
+
+  /** Makes the module for the memory as it is now. */
+  #bind(report?: DebugReport): void {
     const bytes = this.#emit();
     report?.lap("emit");
     this.#exports = this.#instantiate(bytes);
@@ -201,7 +198,6 @@ export class CompiledProgram implements Binding, Executor {
         bytes,
         threads: this.threads,
         run,
-        counters: this.#counters(this.#shared.placing),
       };
       const threads = threadsOf(this.#variables);
       this.#step = (times) => threads.run(program, times);
@@ -217,16 +213,7 @@ export class CompiledProgram implements Binding, Executor {
       this.#step = (times) => executor.step(times);
       this.#prepare = () => executor.prepare();
     }
-    return bytes.length;
-  }
-
-  /** The words by which threads count the parts they have taken. */
-  #counters({ taken, block }: SharedPlacing): Int32Array[] {
-    const { buffer } = this.memory;
-    return Array.from(
-      { length: this.threads },
-      (_, thread) => new Int32Array(buffer, taken + thread * block, 1),
-    );
+    this.#moduleBytes = bytes.length;
   }
 
   #locate(
@@ -241,19 +228,33 @@ export class CompiledProgram implements Binding, Executor {
     );
   }
 
-  #emit(): Uint8Array<ArrayBuffer> {
+  /** Whether a step runs as a whole, and nobody looks into it. */
+  get isClosed(): boolean {
+    return !opensKernels(this.#options);
+  }
+
+  /** How kernels are emitted. */
+  get kernelOptions(): KernelOptions {
     const { deterministic = false } = this.#options;
-    const address = ({ id }: Buffer): number => this.#placing.addresses[id]!;
-    const options = {
+    return {
       relaxed: !deterministic && detectFeatures().relaxedSimd,
       exportKernels: opensKernels(this.#options),
-      memory: this.memory.limits,
     };
+  }
+
+  /** Where a buffer lies; what each thread has for itself, for the first one. */
+  addressOf({ id }: Buffer): number {
+    return this.#placing.addresses[id]!;
+  }
+
+  #emit(): Uint8Array<ArrayBuffer> {
+    const address = (buffer: Buffer): number => this.addressOf(buffer);
+    const options = { ...this.kernelOptions, memory: this.memory.limits };
     if (!this.#shared) return emitModule(this.lowered, address, options);
-    const { plan, placing: { block, sums, taken } } = this.#shared;
+    const { plan, placing: { block, sums } } = this.#shared;
     const { meeting } = threadsOf(this.#variables);
     const spins = spinsOf(this.threads);
-    const places = { address, block, sums, meeting, taken };
+    const places = { address, block, sums, meeting };
     return emitThreads(this.lowered, plan, places, { ...options, spins });
   }
 

@@ -7,7 +7,7 @@ import { graphCost } from "../compile/cost.ts";
 import type { Lowered } from "../compile/kernel.ts";
 import { nameOf } from "../compile/kernel.ts";
 import { formatKernels } from "../compile/print_kernel.ts";
-import { isDealt, type ThreadPlan } from "../compile/threads/plan.ts";
+import type { ThreadPlan } from "../compile/threads/plan.ts";
 import { timeOfAll } from "../compile/threads/tasks.ts";
 import type { Node } from "../graph/node.ts";
 import { formatGraph } from "../graph/print.ts";
@@ -148,23 +148,13 @@ export class DebugReport {
   }
 }
 
-/** How long every thread should work in each phase, or take for a part. */
-function formatThreads(plan: ThreadPlan, tile: number): string {
-  const { threads, phases } = plan;
+/** How long every thread should work in each phase, before a barrier. */
+function formatThreads({ threads, phases }: ThreadPlan, tile: number): string {
   const times = phases.map((phase) =>
-    phase.map((tasks) => timeOfAll(tasks, tile) / 1000)
-  );
-  if (isDealt(plan)) {
-    const parts = times.flat();
-    const [least, most] = [Math.min(...parts), Math.max(...parts)];
-    return `  ${threads} threads take ${parts.length} parts of about ` +
-      `${least.toFixed(1)} to ${most.toFixed(1)} µs`;
-  }
-  const columns = times.map((own) =>
-    own.map((time) => time.toFixed(1)).join("+")
+    phase.map((tasks) => (timeOfAll(tasks, tile) / 1000).toFixed(1)).join("+")
   );
   return `  ${threads} threads, ${phases.length} phases of about ` +
-    `${columns.join(", ")} µs`;
+    `${times.join(", ")} µs`;
 }
 
 function formatFunctions(module: Uint8Array): string {

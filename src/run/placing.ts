@@ -8,13 +8,11 @@ import { buffersOf } from "../compile/kernel_buffers.ts";
 import { sumsOf, type ThreadPlan } from "../compile/threads/plan.ts";
 import { rangesOfTask } from "../compile/threads/tasks.ts";
 import { isLeaf } from "../graph/leaves.ts";
+import { LINE } from "./threads.ts";
 import { memoryOf, type Variables } from "./variables.ts";
 
 /** Loads may touch this many bytes behind the last buffer. */
 const SLACK = 64;
-
-/** A line of the cache; threads should not write to the same one. */
-const LINE = 64;
 
 /** Consecutive bytes. */
 export interface Span {
@@ -34,8 +32,6 @@ export interface Placing {
 export interface SharedPlacing extends Placing {
   /** Bytes from what is one thread's own to what is the next one's. */
   readonly block: number;
-  /** Where a word counts which of the parts of thread 0 are taken. */
-  readonly taken: number;
   /** Where thread 0 has what the tiles of a stage add up. */
   readonly sums: ReadonlyMap<StageKernels, Span>;
 }
@@ -63,6 +59,23 @@ export function placeAlone(
     ),
     arenaBytes: arena.size,
   };
+}
+
+/**
+ * Places some buffers of a step that one thread runs: those it has for itself.
+ *
+ * @param lowered The step.
+ * @param own Which buffers; variables among them are passed over.
+ * @returns The offset of each of them, by id, and the bytes they take together.
+ */
+export function placeOwn(
+  lowered: Lowered,
+  own: ReadonlySet<Buffer>,
+): { offsets: readonly number[]; size: number } {
+  const lifetimes = lifetimesAlone(lowered).map((lifetime, id) =>
+    own.has(lowered.buffers[id]!) ? lifetime : { ...lifetime, size: 0 }
+  );
+  return planArena(lifetimes, { reuse: true });
 }
 
 /**
@@ -94,8 +107,8 @@ export function placeShared(
   const arena = planArena(common, { reuse });
   const locals = planArena(own, { reuse });
   const spans = spansOf(stages, locals.size);
-  // With a line for the counter, and one that keeps threads apart.
-  const block = spans.end + 2 * LINE;
+  // With a line that keeps threads apart.
+  const block = spans.end + LINE;
   const base = memory.reserve(arena.size + SLACK);
   const first = align(memory.reserve(plan.threads * block + SLACK + LINE));
   const addresses = buffers.map(({ id, variable, local }) => {
@@ -112,8 +125,7 @@ export function placeShared(
     ]),
   );
   const arenaBytes = arena.size + plan.threads * block;
-  const taken = first + spans.end;
-  return { addresses, arenaBytes, block, sums, taken };
+  return { addresses, arenaBytes, block, sums };
 }
 
 /** Puts what each stage adds up side by side, behind the first `start` bytes. */

@@ -158,8 +158,22 @@ export interface Plan<K extends string = string> {
 /** The most steps that a module counts. */
 const MOST_TIMES = 2 ** 31 - 1;
 
+let programFrom: (plan: Plan) => CompiledProgram | undefined;
+
+/** The program that a plan runs, unless it is interpreted: for jobs. */
+export function programOf(plan: Plan): CompiledProgram | undefined {
+  return programFrom(plan);
+}
+
 /** A program with its executor. */
 class ProgramPlan<K extends string> implements Plan<K> {
+  static {
+    programFrom = (plan) => {
+      const executor = (plan as ProgramPlan<string>).#executor;
+      return executor instanceof CompiledProgram ? executor : undefined;
+    };
+  }
+
   readonly variables: Variables;
   readonly arenaBytes: number;
   readonly threads: number;
@@ -284,6 +298,20 @@ class ProgramPlan<K extends string> implements Plan<K> {
 export function compile<K extends string>(
   options: CompileOptions<K>,
 ): Plan<K> {
+  return makePlan(options, false);
+}
+
+/** The same, but a module is made only where a step of the plan is asked for. */
+export function compileDeferred<K extends string>(
+  options: CompileOptions<K>,
+): Plan<K> {
+  return makePlan(options, true);
+}
+
+function makePlan<K extends string>(
+  options: CompileOptions<K>,
+  deferred: boolean,
+): Plan<K> {
   const { outputs, updates = [] } = options;
   checkOptions(options);
   const variables = options.variables ??
@@ -302,6 +330,12 @@ export function compile<K extends string>(
     const program = buildProgram(outputs, updates, variables, options);
     return new ProgramPlan<K>(program, new Interpreter(program), variables);
   }
-  const compiled = new CompiledProgram(outputs, updates, variables, options);
+  const compiled = new CompiledProgram(
+    outputs,
+    updates,
+    variables,
+    options,
+    deferred,
+  );
   return new ProgramPlan<K>(compiled, compiled, variables);
 }

@@ -22,7 +22,7 @@ import type { Meeting } from "../wasm/emit_barrier.ts";
 const SPINS = 1 << 14;
 
 /** A line of the cache, in bytes. */
-const LINE = 64;
+export const LINE = 64;
 
 /** How long a thread may take to start, in milliseconds. */
 const START_MS = 10_000;
@@ -73,8 +73,6 @@ export interface SharedProgram {
   readonly threads: number;
   /** The caller's share of so many steps. */
   readonly run: (times: number) => void;
-  /** Words that are 0 when it begins. */
-  readonly counters: readonly Int32Array[];
 }
 
 /** Threads that share a memory. */
@@ -149,7 +147,6 @@ export class Threads {
   run(program: SharedProgram, times: number): void {
     const id = this.#loaded.get(program) ?? this.#load(program);
     this.#words[WORD.times] = times;
-    for (const counter of program.counters) counter[0] = 0;
     this.#command(COMMAND.run, id, program.threads, program.run);
   }
 
@@ -241,7 +238,7 @@ export function spinsOf(threads: number): number {
 }
 
 /** Reserves whole lines of the cache. */
-function reserveLines(memory: Memory, bytes: number): number {
+export function reserveLines(memory: Memory, bytes: number): number {
   return LINE * Math.ceil(memory.reserve(bytes + LINE) / LINE);
 }
 

@@ -5,7 +5,8 @@
  *
  * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
  */
-import { bytesOf, chunkFor } from "../nn/chunks.ts";
+import { CALL_BYTES } from "../run/job_module.ts";
+import { bytesOf, sequencesAtOnce } from "../nn/chunks.ts";
 
 /** What decides how much memory a run takes, by the keys of configurations. */
 export interface RunSizes {
@@ -77,14 +78,18 @@ export function estimateMemory(sizes: RunSizes): MemoryEstimate {
     dK: d_k,
     dV: d_v,
   };
-  // A tile of sequences a thread.
-  const tiles = Math.min(B * sequence, threads * (TILE_BYTES + sequence));
+  // Where there are several threads, what tests them has one more.
+  const copies = threads > 1 ? threads + 1 : 1;
+  // A tile of sequences each.
+  const tiles = Math.min(B * sequence, copies * (TILE_BYTES + sequence));
   // Plans are for powers of two.
-  const predicted = Math.min(2 * n_test, chunkFor(model, threads));
+  const predicted = Math.min(2 * n_test, copies * sequencesAtOnce(model));
+  // What threads are given and give back, evaluating and predicting.
+  const calls = threads > 1 ? 2 * CALL_BYTES : 0;
   return {
     parameters: FLOAT * (PARAMETER_COPIES + threads) * parameters,
     activations: PLANS * tiles + FLOAT * B * (S + T) +
-      predicted * (bytesOf(model) + FLOAT * (V + S + T)),
+      predicted * (bytesOf(model) + FLOAT * (V + S + T)) + calls,
     data: FLOAT * (n_samples + n_test) * (S + T),
   };
 }

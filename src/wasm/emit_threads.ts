@@ -1,13 +1,11 @@
 /**
  * Emits a step that threads share: for each thread a function that does its
- * tasks, with barriers between the phases, or that takes parts of the only
- * phase as long as there are any. All threads run the same functions of
- * kernels, and tell them where their own buffers are.
+ * tasks, with barriers between the phases. All threads run the same functions
+ * of kernels, and tell them where their own buffers are.
  */
 import type { Buffer, Kernel, Lowered } from "../compile/kernel.ts";
 import type { StageKernels } from "../compile/kernel.ts";
 import {
-  isDealt,
   privateTo,
   type Task,
   type ThreadPlan,
@@ -15,7 +13,6 @@ import {
 import {
   type FunctionBuilder,
   type FunctionRef,
-  type Local,
   type MemoryLimits,
   ModuleBuilder,
 } from "./assembler.ts";
@@ -36,11 +33,6 @@ export interface ThreadPlaces {
   >;
   /** Where threads meet. */
   readonly meeting: Meeting;
-  /**
-   * Where a word counts which of the parts of thread 0 are taken; those of the
-   * others are a block apart. All are 0 before a step.
-   */
-  readonly taken: number;
 }
 
 /** How a module for threads is emitted. */
@@ -54,8 +46,7 @@ export interface ThreadOptions extends KernelOptions {
 /**
  * Emits the module of a shared step. It exports `prepare`, for one thread, and
  * `step0`, `step1` and so on, one for each, told how many times; with kernels,
- * also every part of every phase: `phase0 part0` and so on, told where the own
- * buffers of who runs it are, in bytes behind those of thread 0.
+ * also every thread's part of every phase: `phase0 thread0` and so on.
  */
 export function emitThreads(
   lowered: Lowered,
@@ -65,79 +56,43 @@ export function emitThreads(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("weft", "memory", options.memory);
+  const { threads, apart } = plan;
+  const { spins } = options;
+  const barrier = emitBarrier(module, places.meeting, { threads, spins });
   const tasks = new TaskEmitter(module, lowered, plan, places, options);
   const prepare = lowered.prepare.kernels.map((kernel) =>
     tasks.functionOf(kernel, 1)
   );
   module.addFunction("prepare", { export: true }, (f) => {
     emitClears(f, lowered.prepare.clears, places);
-    // 0, as nothing of it is anybody's own.
-    const own = f.local("i32");
-    for (const kernel of prepare) tasks.call(f, kernel, own, 0);
+    for (const kernel of prepare) tasks.call(f, kernel, 0, 0);
   });
   for (const phase of plan.phases) {
     for (const task of phase.flat()) tasks.declare(task);
   }
-  const exported = options.exportKernels ?? false;
   const phases = plan.phases.map((phase, at) =>
-    phase.map((part, index) => {
-      const name = `phase${at} part${index}`;
-      const signature = { params: ["i32"], export: exported } as const;
-      return module.addFunction(name, signature, (f, own) => {
-        for (const task of part) tasks.emit(f, task, own);
+    phase.map((own, thread) => {
+      const name = `phase${at} thread${thread}`;
+      const signature = { export: options.exportKernels ?? false };
+      return module.addFunction(name, signature, (f) => {
+        for (const task of own) tasks.emit(f, task, thread);
       });
     })
   );
-  if (isDealt(plan)) emitTaking(module, phases[0]!, plan, places);
-  else emitPhases(module, phases, plan, places, options.spins);
-  return module.finish();
-}
-
-/** How each thread is told how many steps it makes. */
-const STEP = { params: ["i32"], export: true } as const;
-
-/** Steps phase by phase: all threads meet between two phases, and two steps. */
-function emitPhases(
-  module: ModuleBuilder,
-  phases: readonly (readonly FunctionRef[])[],
-  { threads, apart }: ThreadPlan,
-  { block, meeting }: ThreadPlaces,
-  spins: number,
-): void {
-  const barrier = emitBarrier(module, meeting, { threads, spins });
   for (let thread = 0; thread < threads; thread++) {
-    module.addFunction(`step${thread}`, STEP, (f, times) => {
+    const signature = { params: ["i32"], export: true } as const;
+    module.addFunction(`step${thread}`, signature, (f, times) => {
       f.repeat(times, (more) => {
         for (const [at, phase] of phases.entries()) {
           if (at > 0) f.call(barrier);
-          f.i32Const(thread * block);
           f.call(phase[thread]!);
         }
-        more(() => apart ? returnIfFailed(f, meeting) : f.call(barrier));
+        // All meet between two steps as well, unless nobody needs to.
+        more(() => apart ? returnIfFailed(f, places.meeting) : f.call(barrier));
       });
     });
   }
-}
-
-/** Steps in which threads take parts as long as there are any. */
-function emitTaking(
-  module: ModuleBuilder,
-  parts: readonly FunctionRef[],
-  plan: ThreadPlan,
-  places: ThreadPlaces,
-): void {
-  const { threads } = plan;
-  const queues = emitQueues(module, parts, plan, places);
-  for (let thread = 0; thread < threads; thread++) {
-    module.addFunction(`step${thread}`, STEP, (f, times) => {
-      // Its own parts first: what it has written in the last step is near.
-      for (const at of queues.keys()) {
-        f.localGet(times);
-        f.i32Const(thread * places.block);
-        f.call(queues[(thread + at) % threads]!);
-      }
-    });
-  }
+  return module.finish();
 }
 
 /** Who need not meet the others does not wait for them, but stops with them. */
@@ -145,65 +100,6 @@ function returnIfFailed(f: FunctionBuilder, { failed }: Meeting): void {
   f.i32Const(failed);
   f.memory("i32.load");
   f.if(() => f.return());
-}
-
-/**
- * For each thread's share of the parts a function of how many steps are made
- * and where the own buffers of the thread that calls are: it takes parts as long
- * as there are any. Of a part it makes all steps, while what they read is still
- * in the cache.
- */
-function emitQueues(
-  module: ModuleBuilder,
-  parts: readonly FunctionRef[],
-  { threads }: ThreadPlan,
-  { taken, block, meeting }: ThreadPlaces,
-): FunctionRef[] {
-  const start = (thread: number): number =>
-    Math.floor(parts.length * thread / threads);
-  return Array.from({ length: threads }, (_, thread) => {
-    const queue = parts.slice(start(thread), start(thread + 1));
-    const own = taken + thread * block;
-    return emitQueue(module, `queue${thread}`, queue, own, meeting);
-  });
-}
-
-function emitQueue(
-  module: ModuleBuilder,
-  name: string,
-  parts: readonly FunctionRef[],
-  taken: number,
-  meeting: Meeting,
-): FunctionRef {
-  const params = ["i32", "i32"] as const;
-  return module.addFunction(name, { params }, (f, times, own) => {
-    const [part, left] = [f.local("i32"), f.local("i32")];
-    f.loop((again) => {
-      returnIfFailed(f, meeting);
-      f.i32Const(taken);
-      f.i32Const(1);
-      f.memory("i32.atomic.rmw.add");
-      f.localSet(part);
-      for (const [index, run] of parts.entries()) {
-        f.localGet(part);
-        f.i32Const(index);
-        f.emit("i32.eq");
-        f.if(() => {
-          f.localGet(times);
-          f.localSet(left);
-          f.repeat(left, (more) => {
-            f.localGet(own);
-            f.call(run);
-            more(() => returnIfFailed(f, meeting));
-          });
-        });
-      }
-      f.localGet(part);
-      f.i32Const(parts.length - 1);
-      f.emit("i32.lt_s");
-      f.brIf(again);
-    });
-  });
 }
 
 /** Emits tasks; all functions they call must be there before. */
@@ -249,11 +145,11 @@ class TaskEmitter {
   call(
     f: FunctionBuilder,
     kernel: FunctionRef,
-    own: Local<"i32">,
+    thread: number,
     first: number,
   ): void {
     f.i32Const(first);
-    f.localGet(own);
+    f.i32Const(thread * this.#places.block);
     f.call(kernel);
   }
 
@@ -264,27 +160,25 @@ class TaskEmitter {
     if (task.kind === "tiles") this.#tilesOf(task.stage, task);
   }
 
-  /** Emits a task, for a thread whose own buffers are so far from the first's. */
-  emit(f: FunctionBuilder, task: Task, own: Local<"i32">): void {
-    const { address, sums } = this.#places;
+  /** Emits a task of a thread. */
+  emit(f: FunctionBuilder, task: Task, thread: number): void {
+    const { address, block, sums } = this.#places;
     switch (task.kind) {
       case "kernel": {
         const kernel = this.functionOf(task.kernel, task.count);
-        return this.call(f, kernel, own, task.first);
+        return this.call(f, kernel, thread, task.first);
       }
       case "clear":
         return emitClears(f, task.buffers, { address });
       case "tiles": {
         const span = sums.get(task.stage);
         if (span) {
-          f.localGet(own);
-          f.i32Const(span.address);
-          f.emit("i32.add");
+          f.i32Const(span.address + thread * block);
           f.i32Const(0);
           f.i32Const(span.bytes);
           f.bulk("memory.fill");
         }
-        return this.#emitTiles(f, task, own);
+        return this.#emitTiles(f, task, thread);
       }
       case "sum": {
         const { address, bytes } = sums.get(task.stage)!;
@@ -348,15 +242,16 @@ class TaskEmitter {
   #emitTiles(
     f: FunctionBuilder,
     task: Task & { kind: "tiles" },
-    own: Local<"i32">,
+    thread: number,
   ): void {
     const { whole, rest } = this.#tilesOf(task.stage, task);
     const { full } = this.#cut(task);
+    const own = thread * this.#places.block;
     const first = f.local("i32");
     const call = (kernels: readonly FunctionRef[], push: () => void): void => {
       for (const kernel of kernels) {
         push();
-        f.localGet(own);
+        f.i32Const(own);
         f.call(kernel);
       }
     };

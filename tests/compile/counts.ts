@@ -14,7 +14,7 @@ import {
   teacherForced,
 } from "../../src/nn/seq2seq.ts";
 import { type StepOptions, trainingStep } from "../../src/nn/steps.ts";
-import { PredictPlans } from "../../src/nn/predict_plans.ts";
+import { PredictJob } from "../../src/nn/predict_job.ts";
 import { CompiledProgram } from "../../src/run/compiled.ts";
 import { compile } from "../../src/run/plan.ts";
 import type { Update } from "../../src/run/program.ts";
@@ -152,7 +152,7 @@ export function prediction(shape: Shape): [Definition, Definition] {
   const shapes = parameterShapes(shape);
   const variables = new Variables();
   const found: Definition[] = [];
-  new PredictPlans(shape.batch, {
+  new PredictJob(shape.batch, {
     sizes: shape,
     variables,
     initial: (name) => zeros(shapes[name]),

@@ -70,7 +70,7 @@ Deno.test("what is counted are the plans of the model", () => {
   const { encode, step } = plans.predict(batch);
   const { TINY } = COUNTS;
   assertEquals(
-    [plans.train(batch), plans.evaluate(batch), encode, step]
+    [plans.train(batch), plans.evaluate(batch).stages[0]!.plan, encode, step]
       .map(({ arenaBytes }) => arenaBytes),
     [TINY!.train, TINY!.evaluate, TINY!.encode, TINY!.decode]
       .map(({ arenaBytes }) => arenaBytes),

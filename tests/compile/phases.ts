@@ -4,7 +4,7 @@
 import { array, type NDArray, type TypedArray } from "../../src/array.ts";
 import { buildKernels } from "../../src/compile/build.ts";
 import type { Lowered } from "../../src/compile/kernel.ts";
-import { isDealt, type ThreadPlan } from "../../src/compile/threads/plan.ts";
+import type { ThreadPlan } from "../../src/compile/threads/plan.ts";
 import { shareStep } from "../../src/compile/threads/share.ts";
 import { type Node, reachable } from "../../src/graph/node.ts";
 import { recordOf } from "../../src/graph/ops.ts";
@@ -22,7 +22,6 @@ export interface Shared {
   readonly tileBytes?: number;
   readonly frozen?: readonly Node[];
   readonly atomic?: boolean;
-  readonly parts?: number;
 }
 
 /** In which order the threads of a phase take their turns. */
@@ -39,8 +38,6 @@ export class PhaseProgram {
   readonly lowered: Lowered;
   readonly plan: ThreadPlan;
   readonly #addresses: readonly number[];
-  readonly #block: number;
-  readonly #counters: readonly Int32Array[];
   readonly #exports: WebAssembly.Exports;
   readonly #inputs: readonly string[];
   readonly #outputs: readonly string[];
@@ -63,20 +60,13 @@ export class PhaseProgram {
     this.plan = plan ?? shareStep(lowered, threads);
     const placing = placeShared(lowered, this.plan, this.variables, true);
     this.#addresses = placing.addresses;
-    // Parts that are dealt out may all be done by the first thread.
-    this.#block = isDealt(this.plan) ? 0 : placing.block;
     const memory = memoryOf(this.variables);
-    this.#counters = Array.from({ length: threads }, (_, thread) => {
-      const at = placing.taken + thread * placing.block;
-      return new Int32Array(memory.buffer, at, 1);
-    });
     const words = memory.reserve(64);
     const bytes = emitThreads(lowered, this.plan, {
       address: ({ id }) => this.#addresses[id]!,
       block: placing.block,
       sums: placing.sums,
       meeting: { arrived: words, round: words, sleepers: words, failed: words },
-      taken: placing.taken,
     }, {
       relaxed: true,
       exportKernels: true,
@@ -91,27 +81,6 @@ export class PhaseProgram {
 
   /** Feeds, takes a step and reads, as `Plan.run` does. */
   run(feeds: Feeds, order: Order): Record<string, NDArray> {
-    this.#feed(feeds);
-    for (const [phase, threads] of this.plan.phases.entries()) {
-      for (const thread of order([...threads.keys()])) {
-        const run = this.#exports[`phase${phase} part${thread}`];
-        (run as (own: number) => void)(thread * this.#block);
-      }
-    }
-    return this.#read();
-  }
-
-  /** The same where one thread comes to all parts before the others do. */
-  take(feeds: Feeds, thread: number, times: number): Record<string, NDArray> {
-    this.#feed(feeds);
-    for (const counter of this.#counters) counter[0] = 0;
-    for (const { id } of this.lowered.outputs) this.#view(id).fill(-1);
-    const step = this.#exports[`step${thread}`] as (times: number) => void;
-    step(times);
-    return this.#read();
-  }
-
-  #feed(feeds: Feeds): void {
     for (const [at, name] of this.#inputs.entries()) {
       const buffer = this.lowered.inputs[at]!;
       const { dtype } = buffer;
@@ -119,9 +88,11 @@ export class PhaseProgram {
       this.#view(buffer.id).set(value.data);
     }
     (this.#exports.prepare as () => void)();
-  }
-
-  #read(): Record<string, NDArray> {
+    for (const [phase, threads] of this.plan.phases.entries()) {
+      for (const thread of order([...threads.keys()])) {
+        (this.#exports[`phase${phase} thread${thread}`] as () => void)();
+      }
+    }
     return Object.fromEntries(
       this.#outputs.map((name, at) => {
         const buffer = this.lowered.outputs[at]!;

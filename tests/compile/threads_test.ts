@@ -12,7 +12,6 @@ import {
 } from "./batch_graph.ts";
 import { buildKernels } from "../../src/compile/build.ts";
 import { boundsOf } from "../../src/compile/threads/cut.ts";
-import { isDealt } from "../../src/compile/threads/plan.ts";
 import { estimateAlone, shareStep } from "../../src/compile/threads/share.ts";
 import { shareBatch } from "../../src/compile/threads/tiles.ts";
 import { train } from "./counts.ts";
@@ -86,35 +85,6 @@ Deno.test("of graphs over batches, many have phases that all threads share", () 
     }
   }
   assert(shared > 20, `${shared}`);
-});
-
-Deno.test("values of batch entries that are dealt out agree with the interpreter", () => {
-  let dealt = 0;
-  for (const recipe of fc.sample(BATCH_RECIPES, { numRuns: RUNS, seed: 1 })) {
-    const { outputs: all, feeds } = buildBatchGraph(recipe);
-    const own = Object.entries(all).filter(([name, { shape }]) =>
-      name.startsWith("value") && shape[0] === recipe.sizes[0]
-    );
-    if (own.length === 0) continue;
-    const outputs = Object.fromEntries(own);
-    const truth = compile({ outputs: all, precision: "float64" })
-      .run(feeds);
-    const options = { outputs, threads: 2, parts: 7, tileBytes: TILE_BYTES };
-    const program = new PhaseProgram(options);
-    const found = [backwards, forwards].map((order) =>
-      program.run(feeds, order)
-    );
-    assertEquals(found[0], found[1]);
-    if (isDealt(program.plan)) {
-      dealt++;
-      // The second thread does what the first one does not come to.
-      assertEquals(program.take(feeds, 1, 2), found[0]);
-    }
-    for (const name of Object.keys(outputs)) {
-      assertClose(found[0]![name]!.data, truth[name]!.data, TOLERANCE, name);
-    }
-  }
-  assert(dealt > RUNS / 3, `${dealt}`);
 });
 
 Deno.test("tiles are as large as an even share allows", () => {

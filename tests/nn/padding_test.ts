@@ -10,6 +10,7 @@ import {
 } from "@std/assert";
 import { type NDArray, toNested } from "../../src/array.ts";
 import { Seq2SeqAttentionModel, type StepReport } from "../../src/nn/model.ts";
+import { fillEnds } from "../../src/nn/predict_job.ts";
 import { Plans } from "../../src/nn/plans.ts";
 import { Variables } from "../../src/run/variables.ts";
 import { bytesOf, makeModel, ODD } from "./model_cases.ts";
@@ -169,18 +170,26 @@ Deno.test("an end is found wherever it is, and nothing decoded behind all ends",
   // Now all end at once, and somebody counts.
   const values = predicting([1, ...tokens.slice(1)], SPECIAL).parameters();
   const { sizes } = model;
-  const plans = new Plans(sizes, new Variables(), (name) => values[name])
-    .predict(2);
-  let decoded = 0;
-  const step = plans.step.step.bind(plans.step);
-  plans.step.step = (times = 1) => {
-    decoded += times;
-    step(times);
-  };
-  plans.prepare();
-  const found = plans.predict(Int32Array.from(source.flat()));
-  assertEquals([...found], Array(2).fill([1, 0, 0, 0, 0, 0, 0, 0]).flat());
-  assertEquals(decoded, 4);
+  for (const threads of [1, 2]) {
+    using variables = new Variables();
+    const plans = new Plans(sizes, variables, (name) => values[name], {
+      threads,
+    });
+    const jobs = plans.jobs(plans.predict(2), threads);
+    await jobs.ready();
+    jobs.prepare();
+    const count = Math.min(8, jobs.most);
+    for (let at = 0; at < count; at++) {
+      jobs.input("source").set(source.flat(), at * source.flat().length);
+    }
+    assertEquals(jobs.run(count, () => false), count);
+    const found = jobs.output("predicted").slice(0, 2 * tokens.length);
+    fillEnds(found as Int32Array, sizes);
+    assertEquals([...found], Array(2).fill([1, 0, 0, 0, 0, 0, 0, 0]).flat());
+    // Of the job that this thread has done last, if the others left it one.
+    const [position] = variables.view("predict.2.position");
+    assert(threads === 1 ? position === 1 : position! <= 1, `${position}`);
+  }
 });
 
 Deno.test("sequences are right if their real tokens are", async () => {

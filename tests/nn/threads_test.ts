@@ -77,6 +77,55 @@ Deno.test("threads measure, predict and look inside as one does", async () => {
   assertEquals(model.threads, 2);
 });
 
+Deno.test("what goes on beside it does not change a prediction", async () => {
+  const { model: alone } = await trained(1);
+  const { xSrc } = makeData(40, TINY!, 5);
+  const want = await alone.predict(xSrc);
+  const options = { ...OPTIONS, epochs: 1, learningRate: 1e-12 };
+  const others = {
+    // From now on there are threads.
+    training: (model: Seq2SeqAttentionModel) =>
+      model.train(PAIRS.xSrc, PAIRS.xTgt, { ...options, threads: 2 }),
+    prediction: (model: Seq2SeqAttentionModel) =>
+      model.predict(makeData(5000, TINY!, 6).xSrc),
+  };
+  for (const [name, other] of Object.entries(others)) {
+    for (const threads of [1, 2, "auto"] as const) {
+      using model = makeModel({ ...TINY!, compile: { threads, cores: 2 } });
+      model.setParameters(alone.parameters());
+      const [got] = await Promise.all([model.predict(xSrc), other(model)]);
+      assertEquals(got, want, `${name}, ${threads}`);
+    }
+  }
+});
+
+Deno.test("how fast threads are changes no bit", async () => {
+  // Plans for 64 and for 8 rows of these sizes may round otherwise.
+  const widths = { dModel: 20, dK: 20, dV: 20 };
+  const sizes = { vocabSize: 25, srcLength: 18, tgtLength: 10, ...widths };
+  using model = makeModel({ ...sizes, compile: { threads: 2 } });
+  const parameters = model.parameters();
+  for (const { data } of Object.values(parameters)) {
+    data.forEach((value, at) => data[at] = 3 * value);
+  }
+  model.setParameters(parameters);
+  const { xSrc, xTgt } = makeData(261, sizes, 5);
+  const find = async () => [
+    await model.predictDetailed(xSrc),
+    await model.evaluate(xSrc, xTgt),
+  ];
+  const want = await find();
+  const { now } = performance;
+  let time = now.call(performance);
+  // Each time somebody looks, it is time to let others have a turn.
+  performance.now = () => time += 60;
+  try {
+    assertEquals(await find(), want);
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("threads find the ends that one thread finds", async () => {
   const sizes = { ...TINY!, eosToken: 1 };
   const alone = makeModel(sizes);

@@ -1,5 +1,5 @@
 // Many steps in one call: what a plan computes must not depend on how many of
-// its steps a call makes, who runs them, or into how many parts they are cut.
+// its steps a call makes, or who runs them.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { TypedArray } from "../../src/array.ts";
 import { sum } from "../../src/graph/broadcast.ts";
@@ -89,9 +89,7 @@ const WAYS: Readonly<Record<string, Partial<CompileOptions>>> = {
   "a plan that tells of itself": { debug: 5, onDebug: () => {} },
   "two threads": { threads: 2, atomic: false },
   "two threads, all or nothing": { threads: 2 },
-  "three threads with twelve parts": { threads: 3, parts: 12, atomic: false },
-  "two threads with five parts": { threads: 2, parts: 5, atomic: false },
-  "two threads with parts, all or nothing": { threads: 2, parts: 5 },
+  "three threads": { threads: 3, atomic: false },
 };
 
 for (const coupling of ["apart", "coupled"] as const) {
@@ -110,23 +108,8 @@ for (const coupling of ["apart", "coupled"] as const) {
   }
 }
 
-Deno.test("parts are dealt out where rows are apart, and only there", () => {
-  const told = (coupling: Coupling, options: Partial<CompileOptions>) => {
-    const texts: string[] = [];
-    const onDebug = (text: string) => void texts.push(text);
-    runWith(coupling, [1], { threads: 2, debug: 1, onDebug, ...options });
-    return texts.join("\n");
-  };
-  const isDealt = (text: string) => text.includes("2 threads take 6 parts");
-  assert(isDealt(told("apart", { parts: 6, atomic: false })));
-  assert(!isDealt(told("apart", { parts: 6 })), "a lookup may fail");
-  assert(!isDealt(told("coupled", { parts: 6, atomic: false })));
-  assert(told("apart", { parts: 2, atomic: false }).includes("1 phases"));
-});
-
-// Of many parts, rows of the first that each thread takes.
-for (const [row, parts] of [[13, 2], [2, 2], [9, 8], [1, 8]] as const) {
-  Deno.test(`a lookup that fails in the third of many steps ends all, row ${row} of ${parts} parts`, () => {
+for (const row of [13, 2]) {
+  Deno.test(`a lookup that fails in the third of many steps ends all, row ${row}`, () => {
     using variables = new Variables();
     const graph = new Graph();
     const x = graph.input("x", [16], "int32");
@@ -138,7 +121,6 @@ for (const [row, parts] of [[13, 2], [2, 2], [9, 8], [1, 8]] as const) {
       updates: [[at, add(at, x)]],
       variables,
       threads: 2,
-      parts,
       atomic: false,
     });
     plan.input("x").fill(0);
@@ -159,7 +141,7 @@ for (const [row, parts] of [[13, 2], [2, 2], [9, 8], [1, 8]] as const) {
 }
 
 Deno.test("a failing lookup leaves the variables of the step before it", () => {
-  for (const options of [{}, { threads: 2 }, { threads: 2, parts: 8 }]) {
+  for (const options of [{}, { threads: 2 }]) {
     using variables = new Variables();
     const graph = new Graph();
     const table = graph.constant([[1], [2], [3], [4]]);
@@ -189,15 +171,4 @@ Deno.test("step() refuses numbers of steps that are none, and changes nothing", 
   }
   assertThrows(() => plan.step("2" as never), TypeError, 'times = "2"');
   assertEquals(plan.variables.view("count")[0], 0);
-});
-
-Deno.test("compile() refuses numbers of parts that are none", () => {
-  const x = new Graph().input("x", [4]);
-  for (const parts of [0, 1.5, 1025]) {
-    assertThrows(
-      () => compile({ outputs: { y: mul(x, 2) }, parts }),
-      RangeError,
-      `Cannot use parts = ${parts}: wanted an integer from 1 to 1024`,
-    );
-  }
 });

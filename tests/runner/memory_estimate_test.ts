@@ -21,9 +21,9 @@ function measure(
     threads,
   });
   plans.train(batch);
-  const chunk = Math.min(tests, chunkFor(sizes, plans.mostThreads));
-  plans.evaluate(chunk);
-  plans.predict(chunk);
+  const size = chunkFor(sizes, tests, threads);
+  plans.jobs(plans.evaluate(size), threads);
+  plans.jobs(plans.predict(size), threads);
   return memoryOf(variables).used;
 }
 

@@ -10,11 +10,6 @@
  * sums are added up in the order of the threads, each by slices. Who does what
  * is fixed when the plan is compiled: the same number of threads gives the same
  * bytes.
- *
- * Where nothing needs anything of others, a step is one phase, and can be dealt
- * out instead: cut into more parts than there are threads, of which each takes
- * its own one by one, and then those that others have not come to. What a part
- * computes does not depend on who does it.
  */
 import type { Buffer, Kernel, Lowered, StageKernels } from "../kernel.ts";
 
@@ -71,14 +66,11 @@ export type Task = KernelTask | ClearTask | TilesTask | SumTask | CopyTask;
 export interface ThreadPlan {
   /** How many threads take part, the caller included. */
   readonly threads: number;
-  /**
-   * By phase, then by part: tasks in order. There is a part for each thread;
-   * where the only phase is dealt out, there are more.
-   */
+  /** By phase, then by thread: tasks in order. */
   readonly phases: readonly (readonly (readonly Task[])[])[];
   /**
    * Whether a thread may begin the next step while others are still at this
-   * one: no part touches what another one writes, so there is one phase, and no
+   * one: none touches what another one writes, so there is one phase, and no
    * failing lookup of another one could oblige it to leave variables alone.
    */
   readonly apart: boolean;
@@ -102,11 +94,6 @@ export function sumsOf({ tiled, kernels }: StageKernels): Buffer[] {
     }
   }
   return [...sums].sort((a, b) => a.id - b.id);
-}
-
-/** Whether threads take parts as they come. */
-export function isDealt({ threads, phases }: ThreadPlan): boolean {
-  return phases.some((parts) => parts.length > threads);
 }
 
 /** Buffers of which every thread has one of its own while a stage runs. */

@@ -8,13 +8,7 @@ import { boundsOf, cutKernel } from "./cut.ts";
 import { AWAY, BARRIER, MEETING } from "./estimate.ts";
 import { sumsOf, type Task, type ThreadPlan } from "./plan.ts";
 import { conflicts, type Range } from "./ranges.ts";
-import {
-  changesVariables,
-  mayTrap,
-  rangesOfTask,
-  timeOf,
-  timeOfAll,
-} from "./tasks.ts";
+import { changesVariables, mayTrap, rangesOfTask, timeOf } from "./tasks.ts";
 
 /** What one thread would do of an item of work. */
 interface Part {
@@ -46,28 +40,6 @@ export function shareStep(lowered: Lowered, threads: number): ThreadPlan {
   return plans.reduce((best, plan) =>
     plan.estimate < best.estimate ? plan : best
   );
-}
-
-/**
- * Cuts a step into parts for whoever comes to them.
- *
- * @param lowered The step, its tiles chosen for as many parts.
- * @param threads How many threads take parts.
- * @param parts How many parts, more than threads.
- * @returns Who may do what; null where parts need something of one another.
- */
-export function dealStep(
-  lowered: Lowered,
-  threads: number,
-  parts: number,
-): ThreadPlan | null {
-  const plan = new Sharing(lowered, parts, 0).plan();
-  if (!plan.apart) return null;
-  const times = plan.phases.flat()
-    .map((tasks) => timeOfAll(tasks, lowered.tile));
-  const all = times.reduce((sum, time) => sum + time, 0);
-  const busy = Math.max(all / threads, ...times);
-  return { ...plan, threads, estimate: busy + MEETING };
 }
 
 /** What a step takes by itself, in nanoseconds, on the scale of plans. */

@@ -1,20 +1,20 @@
 /**
  * Greedy prediction of so many sequences at once: one plan encodes the sources,
  * another one decodes a position of every sequence. All that goes from one
- * position to the next lies in variables, so that one call decodes many.
+ * position to the next lies in variables.
  */
 import { FROZEN_STEPS } from "../compile/frozen.ts";
-import { add, equal, select } from "../graph/elementwise.ts";
+import { add, equal, maximum, select } from "../graph/elementwise.ts";
 import { gather } from "../graph/indexing.ts";
 import { iota } from "../graph/leaves.ts";
 import { reshape } from "../graph/movement.ts";
 import { Graph, type Node } from "../graph/node.ts";
 import { argmax } from "../graph/reduce.ts";
 import { type NDArray, sizeOf } from "../array.ts";
+import type { Job, JobStage } from "../run/jobs.ts";
 import type { CompileOptions, Plan } from "../run/plan.ts";
 import type { Update } from "../run/program.ts";
 import type { Variables } from "../run/variables.ts";
-import { partsOf } from "./chunks.ts";
 import { zeros } from "./init.ts";
 import {
   type Attended,
@@ -26,12 +26,6 @@ import {
   type Seq2SeqSizes,
   type SpecialTokens,
 } from "./seq2seq.ts";
-
-/**
- * How many positions are decoded before somebody looks whether all sequences
- * have ended.
- */
-const POSITIONS_AT_ONCE = 4;
 
 /** What the plans of one model have in common. */
 export interface PredictOptions {
@@ -45,12 +39,18 @@ export interface PredictOptions {
   readonly compile: (options: CompileOptions<never>) => Plan<never>;
 }
 
-/** The plans of greedy prediction for one batch size. */
-export class PredictPlans {
+/**
+ * Greedy prediction of so many sequences: tokens (B, S) come in, and (B, T) go
+ * out. What follows an end token is left as it was or is not, and means nothing.
+ */
+export class PredictJob implements Job<"predicted"> {
   /** Puts keys and values of the input source (B, S) into variables. */
   readonly encode: Plan<never>;
   /** Decodes one position, and keeps its tokens for the next. */
   readonly step: Plan<never>;
+  readonly stages: readonly JobStage[];
+  readonly inputs: Job<"predicted">["inputs"];
+  readonly outputs: Job<"predicted">["outputs"];
   readonly #batch: number;
   readonly #options: PredictOptions;
 
@@ -63,62 +63,18 @@ export class PredictPlans {
     this.#options = options;
     this.encode = this.#encodePlan();
     this.step = this.#stepPlan();
-  }
-
-  /** Prepares both; needed when parameters have changed. */
-  prepare(): void {
-    this.encode.prepare();
-    this.step.prepare();
-  }
-
-  /** Resolves when the threads of both have started. */
-  async ready(): Promise<void> {
-    await this.encode.ready();
-    await this.step.ready();
-  }
-
-  /**
-   * Predicts some sequences.
-   *
-   * @param source Tokens (n, S), of as many sequences as the plans are for or
-   * fewer: others then hold whatever was there before, which does no harm as
-   * sequences do not meet.
-   * @returns Tokens (n, T).
-   */
-  predict(source: Int32Array): Int32Array {
-    const { srcLength, tgtLength, vocabSize, eosToken } = this.#options.sizes;
-    this.encode.input("source").set(source);
-    this.encode.step();
-    // Every target begins with the token V.
-    this.#view("tokens").fill(vocabSize);
-    this.#view("position").fill(0);
-    const predicted = this.#view("predicted")
-      .subarray(0, source.length / srcLength * tgtLength);
-    const most = eosToken === undefined ? tgtLength : POSITIONS_AT_ONCE;
-    for (let done = 0; done < tgtLength;) {
-      const times = Math.min(most, tgtLength - done);
-      this.step.step(times);
-      done += times;
-      if (eosToken === undefined) continue;
-      if (haveEnded(predicted, tgtLength, done, eosToken)) break;
-    }
-    const result = predicted.slice();
-    if (eosToken !== undefined) this.#fillEnds(result, eosToken);
-    return result;
-  }
-
-  /** What follows the end of a sequence is no prediction. */
-  #fillEnds(tokens: Int32Array, eosToken: number): void {
-    const { tgtLength, padToken = eosToken } = this.#options.sizes;
-    for (let start = 0; start < tokens.length; start += tgtLength) {
-      const sequence = tokens.subarray(start, start + tgtLength);
-      const end = sequence.indexOf(eosToken);
-      if (end >= 0) sequence.fill(padToken, end + 1);
-    }
-  }
-
-  #view(name: string): Int32Array {
-    return this.#options.variables.view(this.#nameOf(name)) as Int32Array;
+    const { sizes: { tgtLength, eosToken }, variables } = options;
+    const until = eosToken === undefined
+      ? {}
+      : { until: this.#nameOf("ended") };
+    this.stages = [
+      { plan: this.encode, times: 1 },
+      { plan: this.step, times: tgtLength, ...until },
+    ];
+    this.inputs = { source: () => this.encode.input("source") };
+    this.outputs = {
+      predicted: () => variables.view(this.#nameOf("predicted")),
+    };
   }
 
   #nameOf(name: string): string {
@@ -148,6 +104,19 @@ export class PredictPlans {
     return { ...attended, allowed };
   }
 
+  /** What the decoder knows of each sequence, from token to token. */
+  #decoded(graph: Graph): Decoded {
+    const integers = (name: string): Node =>
+      this.#integers(graph, name, [this.#batch]);
+    return {
+      tokens: integers("tokens"),
+      position: integers("position"),
+      ...this.#options.sizes.eosToken === undefined
+        ? {}
+        : { ended: integers("ended") },
+    };
+  }
+
   #encodePlan(): Plan<never> {
     const { sizes, initial } = this.#options;
     const graph = new Graph();
@@ -158,26 +127,28 @@ export class PredictPlans {
     const plain = encode(parameters, source, sizes.padToken);
     const encoded = combined ? combineValues(parameters, plain) : plain;
     const updates: Update[] = [[keys, encoded.keys], [values, encoded.values]];
+    const { tokens, position, ended } = this.#decoded(graph);
+    const all = (value: number): Node =>
+      graph.constant(new Int32Array(this.#batch).fill(value), "int32");
+    // Every target begins with the token V.
+    updates.push([tokens, all(sizes.vocabSize)], [position, all(0)]);
+    if (ended) updates.push([ended, all(0)]);
     if (allowed && encoded.allowed) updates.push([allowed, encoded.allowed]);
     return this.#options.compile({
       outputs: {},
       updates,
       frozen: Object.values(parameters),
       atomic: false,
-      parts: partsOf(sizes, this.#batch),
     });
   }
 
   #stepPlan(): Plan<never> {
     const batch = this.#batch;
     const { sizes, initial } = this.#options;
-    const { tgtLength } = sizes;
+    const { tgtLength, eosToken } = sizes;
     const graph = new Graph();
     const parameters = declareParameters(graph, initial);
-    const tokens = this.#integers(graph, "tokens", [batch]);
-    // The same of all sequences, but each with its own: threads that share the
-    // sequences need nothing of one another then.
-    const position = this.#integers(graph, "position", [batch]);
+    const { tokens, position, ended } = this.#decoded(graph);
     const predicted = this.#integers(graph, "predicted", [batch, tgtLength]);
     const column = (node: Node): Node => reshape(node, [batch, 1]);
     const { logits } = decode(
@@ -187,10 +158,13 @@ export class PredictPlans {
       this.#attended(graph),
     );
     const next = reshape(argmax(logits, [-1]), [batch]);
+    const updates: Update[] = [];
+    if (ended) updates.push([ended, maximum(ended, equal(next, eosToken!))]);
     const isHere = equal(iota(position, tgtLength), column(position));
     return this.#options.compile({
       outputs: {},
       updates: [
+        ...updates,
         [tokens, next],
         [predicted, select(isHere, column(next), predicted)],
         [position, add(position, 1)],
@@ -199,23 +173,36 @@ export class PredictPlans {
       // Of all that are encoded at once each token takes a step.
       frozenSteps: FROZEN_STEPS * tgtLength,
       atomic: false,
-      parts: partsOf(sizes, batch),
     });
   }
 }
 
-/** Whether every sequence has an end among its first so many tokens. */
-function haveEnded(
-  predicted: Int32Array,
-  length: number,
-  done: number,
-  eosToken: number,
-): boolean {
-  for (let start = 0; start < predicted.length; start += length) {
-    const tokens = predicted.subarray(start, start + done);
-    if (!tokens.includes(eosToken)) return false;
+/** Int32 variables of all sequences (B). */
+interface Decoded {
+  /** The last token. */
+  readonly tokens: Node;
+  /** How many have been decoded. */
+  readonly position: Node;
+  /** Whether one of them was the end; where there is an end token. */
+  readonly ended?: Node;
+}
+
+/**
+ * What follows the end of a sequence is no prediction.
+ *
+ * @param tokens Predicted tokens (n, T); changed in place.
+ * @param sizes The length, and the tokens for the end and what follows it.
+ */
+export function fillEnds(
+  tokens: Int32Array,
+  { tgtLength, eosToken, padToken = eosToken }: Seq2SeqSizes & SpecialTokens,
+): void {
+  if (eosToken === undefined) return;
+  for (let start = 0; start < tokens.length; start += tgtLength) {
+    const sequence = tokens.subarray(start, start + tgtLength);
+    const end = sequence.indexOf(eosToken);
+    if (end >= 0) sequence.fill(padToken!, end + 1);
   }
-  return true;
 }
 
 /**
