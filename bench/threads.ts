@@ -166,7 +166,8 @@ async function comparePredictions(
 
 /**
  * Two actions in turns. Pairs of slices in which other programs have taken the
- * cores do not count as long as there are others.
+ * cores, or another machine on the same hardware has slowed one of them, do not
+ * count as long as there are others.
  */
 async function inTurns(
   pair: Pair,
@@ -193,8 +194,11 @@ async function inTurns(
   while (undisturbed < repeats && pairs.length < MOST_TRIES * repeats) {
     const [a, b] = await timeBoth(pair, seconds);
     const [c, d] = await timeBoth(yardsticks, YARDSTICK * seconds);
-    const share = Math.min(a.share, b.share, UNDISTURBED);
-    pairs.push({ share, times: [a.each, b.each], limit: c.each / d.each });
+    const limit = c.each / d.each;
+    // What the yardstick did not get, or was short of with one thread.
+    const even = Math.min(limit / threads, threads / limit);
+    const share = Math.min(a.share, b.share, even, UNDISTURBED);
+    pairs.push({ share, times: [a.each, b.each], limit });
     if (share === UNDISTURBED) undisturbed++;
     if (performance.now() > end) break;
   }
