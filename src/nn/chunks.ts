@@ -6,8 +6,8 @@ import type { Seq2SeqSizes } from "./seq2seq.ts";
 
 /** The most sequences that a thread takes at once. */
 const MOST_AT_ONCE = 64;
-/** The least: products of fewer rows are slow. */
-const LEAST_AT_ONCE = 16;
+/** The least of several threads: products of fewer rows are slow. */
+export const LEAST_AT_ONCE = 16;
 /** Keys and values are read for every token: so many bytes are in reach. */
 const IN_REACH = 2 ** 20;
 
@@ -15,7 +15,7 @@ const IN_REACH = 2 ** 20;
  * How many sequences a thread takes at once: as many as stay in its cache, and
  * a power of two, as plans are for.
  */
-export function sequencesAtOnce(sizes: Seq2SeqSizes): number {
+function sequencesAtOnce(sizes: Seq2SeqSizes): number {
   const most = Math.max(1, Math.min(MOST_AT_ONCE, IN_REACH / bytesOf(sizes)));
   return Math.max(LEAST_AT_ONCE, 2 ** Math.floor(Math.log2(most)));
 }
@@ -37,6 +37,12 @@ export function chunkFor(
   const least = Math.min(LEAST_AT_ONCE, powerOfTwo(rows));
   const share = Math.max(least, powerOfTwo(rows / threads));
   return Math.min(sequencesAtOnce(sizes), share);
+}
+
+/** Of how many sequences there may be plans, in ascending order. */
+export function chunkSizes(sizes: Seq2SeqSizes): number[] {
+  const count = 1 + Math.log2(sequencesAtOnce(sizes));
+  return Array.from({ length: count }, (_, at) => 2 ** at);
 }
 
 /** The least power of two that is not less. */

@@ -72,6 +72,7 @@ export class Plans {
   readonly #predict = new Map<number, PredictJob>();
   /** Those who do jobs, by how many threads they have. */
   readonly #jobs = new Map<object, Map<number, unknown>>();
+  readonly #estimates = new Map<object, number>();
 
   /**
    * @param sizes The model's sizes and special tokens.
@@ -256,10 +257,12 @@ export class Plans {
     const most = this.mostThreads;
     if (most === 1) return 1;
     if (this.#threads !== "auto" || this.#used > 1) return most;
-    return count * estimateJob(job()) > START ? most : 1;
+    const each = job();
+    const time = remember(this.#estimates, each, () => estimateJob(each));
+    return count * time > START ? most : 1;
   }
 
-  /** Those who do jobs, one of those above, with so many threads. */
+  /** Those who do evaluations or predictions, with so many threads. */
   jobs<O extends string>(job: Job<O>, threads: number): Jobs<O> {
     const known = remember(this.#jobs, job, () => new Map<number, unknown>());
     this.#used = Math.max(this.#used, threads);

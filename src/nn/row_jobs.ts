@@ -12,13 +12,11 @@ import type { Seq2SeqSizes } from "./seq2seq.ts";
 /** Sequences that go into a job. */
 type Side = "source" | "target";
 
-/** How the rows of a batch become jobs. */
-interface Choice {
-  /** How many threads do them. */
-  readonly threads: number;
-  /** How many rows are a job of several threads. */
-  readonly size: number;
-}
+/**
+ * How the rows of a batch become jobs: of several threads with so many rows
+ * each, or of one with as many as it takes at once.
+ */
+type Choice = { readonly threads: number; readonly size: number } | "alone";
 
 /** The jobs of one call, of as many sizes as it needs. */
 export class RowJobs<O extends string> {
@@ -48,32 +46,35 @@ export class RowJobs<O extends string> {
    * fast threads are.
    */
   choose(rows: number): Choice {
-    const alone = chunkFor(this.#sizes, rows, 1);
-    const wanted = this.#plans.threadsFor(
-      Math.ceil(rows / alone),
-      () => this.#make(alone),
+    const most = this.#plans.mostThreads;
+    if (rows <= chunkFor(this.#sizes, rows, most)) return "alone";
+    const chunk = chunkFor(this.#sizes, rows, 1);
+    const threads = this.#plans.threadsFor(
+      Math.ceil(rows / chunk),
+      () => this.#make(chunk),
     );
-    const size = chunkFor(this.#sizes, rows, wanted);
-    return { size, threads: rows > size ? wanted : 1 };
+    if (threads === 1) return "alone";
+    return { threads, size: chunkFor(this.#sizes, rows, threads) };
   }
 
   /** Prepares what does the first of so many rows. */
-  async ready(rows: number, { threads, size }: Choice): Promise<RowJob<O>> {
-    // One thread does what is left as soon as it can.
-    const own = threads > 1 ? size : chunkFor(this.#sizes, rows, 1);
-    const job = this.#make(own);
+  async ready(rows: number, choice: Choice): Promise<PreparedJobs<O>> {
+    const { threads, size } = choice === "alone"
+      ? { threads: 1, size: chunkFor(this.#sizes, rows, 1) }
+      : choice;
+    const job = this.#make(size);
     const jobs = this.#plans.jobs(job, threads);
     if (!this.#prepared.has(jobs)) {
       await jobs.ready();
       jobs.prepare();
       this.#prepared.add(jobs);
     }
-    return new RowJob(jobs, Object.keys(job.inputs) as Side[], own);
+    return new PreparedJobs(jobs, Object.keys(job.inputs) as Side[], size);
   }
 }
 
 /** Jobs that are prepared, for as many rows each. */
-export class RowJob<O extends string> {
+export class PreparedJobs<O extends string> {
   readonly #jobs: Jobs<O>;
   readonly #sides: readonly Side[];
   readonly #size: number;
@@ -100,8 +101,8 @@ export class RowJob<O extends string> {
       const width = tokens.length / batch.rows;
       const input = this.#jobs.input(side);
       input.set(tokens.subarray(0, rows * width));
-      // The last one once more, where a job has more rows: no other one would
-      // end as soon.
+      // The last one once more, where a job has more rows: it ends as soon,
+      // and what was there before may not.
       for (let row = rows; row < count * size; row++) {
         input.copyWithin(row * width, (rows - 1) * width, rows * width);
       }

@@ -21,7 +21,7 @@ import { LINE, reserveLines } from "./threads.ts";
 
 /** What the data of the jobs of a call may take, in bytes... */
 export const CALL_BYTES = 2 ** 20;
-/** ... and how many there are at most. */
+/** ... and how many there are at most; one for each thread in any case. */
 const MOST_JOBS = 1024;
 
 /** Where the data of all jobs of a call are, and of which type. */

@@ -192,7 +192,12 @@ class SharedJobs<O extends string> implements Jobs<O> {
   run(count: number, isDue: () => boolean): number {
     this.#taken[0] = 0;
     this.#isDue = isDue;
-    this.#threads.run(this.#program, count);
+    try {
+      this.#threads.run(this.#program, count);
+    } finally {
+      // Threads outlive those who hold them, who may be reached from this.
+      this.#isDue = () => false;
+    }
     return this.#done;
   }
 

@@ -29,8 +29,8 @@ export const WORD = {
   address: 2,
   /** How many. */
   bytes: 3,
-  /** How many steps of the program are run. */
-  times: 4,
+  /** How many steps or jobs of the program are run. */
+  count: 4,
   /** Counts how often a thread was done with a command. */
   finished: LINE,
   /** Whether the caller sleeps until threads are done. */

@@ -71,8 +71,11 @@ export interface SharedProgram {
   readonly bytes: Uint8Array;
   /** How many threads run it. */
   readonly threads: number;
-  /** The caller's share of so many steps. */
-  readonly run: (times: number) => void;
+  /**
+   * The caller's share of so many steps or jobs. Nothing that this holds may
+   * lead to the variables: threads end when nobody has those any more.
+   */
+  readonly run: (count: number) => void;
 }
 
 /** Threads that share a memory. */
@@ -140,13 +143,13 @@ export class Threads {
    * Runs a program; threads that do not have it yet load it first.
    *
    * @param program The program.
-   * @param times How many steps of it.
+   * @param count How many steps or jobs of it.
    * @throws What the caller's share throws, or an error with the words of the
    * thread that failed first.
    */
-  run(program: SharedProgram, times: number): void {
+  run(program: SharedProgram, count: number): void {
     const id = this.#loaded.get(program) ?? this.#load(program);
-    this.#words[WORD.times] = times;
+    this.#words[WORD.count] = count;
     this.#command(COMMAND.run, id, program.threads, program.run);
   }
 
@@ -198,7 +201,7 @@ export class Threads {
     kind: number,
     program: number,
     threads: number,
-    own: (times: number) => void,
+    own: (count: number) => void,
   ): void {
     const words = this.#words;
     words[WORD.kind] = kind;
@@ -207,7 +210,7 @@ export class Threads {
     for (let at = 0; at < threads - 1; at++) tell(this.#workers[at]!);
     let failure: { error: unknown } | undefined;
     try {
-      own(words[WORD.times]!);
+      own(words[WORD.count]!);
     } catch (error) {
       failure = { error };
       // Nobody shall wait for this thread.

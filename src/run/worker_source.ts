@@ -60,7 +60,7 @@ function start({ memory, base, own, thread, spins }) {
     const kind = words[${WORD.kind}];
     try {
       if (kind === ${COMMAND.load}) load();
-      else programs.get(words[${WORD.program}])(words[${WORD.times}]);
+      else programs.get(words[${WORD.program}])(words[${WORD.count}]);
     } catch (error) {
       fail(error);
     }

@@ -6,7 +6,7 @@
  * Legend: B batch, S src_length, T tgt_length, V vocab_size, D d_model.
  */
 import { CALL_BYTES } from "../run/job_module.ts";
-import { bytesOf, sequencesAtOnce } from "../nn/chunks.ts";
+import { bytesOf, chunkSizes, LEAST_AT_ONCE } from "../nn/chunks.ts";
 
 /** What decides how much memory a run takes, by the keys of configurations. */
 export interface RunSizes {
@@ -54,10 +54,7 @@ export interface MemoryEstimate {
 export function estimateMemory(sizes: RunSizes): MemoryEstimate {
   const { n_samples, n_test, batch_size, d_k, d_v, threads } = sizes;
   const { src_length: S, tgt_length: T, vocab_size: V, d_model: D } = sizes;
-  const B = Math.max(
-    Math.min(batch_size, n_samples),
-    Math.min(TEST_BATCH, n_test),
-  );
+  const B = Math.min(batch_size, n_samples);
   const embeddings = (V + S + V + 1 + T) * D;
   const projections = D * (d_k + d_k + d_v);
   const combine = (d_v + D) * D + D;
@@ -78,18 +75,23 @@ export function estimateMemory(sizes: RunSizes): MemoryEstimate {
     dK: d_k,
     dV: d_v,
   };
-  // Where there are several threads, what tests them has one more.
-  const copies = threads > 1 ? threads + 1 : 1;
-  // A tile of sequences each.
-  const tiles = Math.min(B * sequence, copies * (TILE_BYTES + sequence));
-  // Plans are for powers of two.
-  const predicted = Math.min(2 * n_test, copies * sequencesAtOnce(model));
-  // What threads are given and give back, evaluating and predicting.
-  const calls = threads > 1 ? 2 * CALL_BYTES : 0;
+  // A tile of sequences a thread, and the tokens of the whole batch.
+  let activations = FLOAT * B * (S + T) +
+    Math.min(B * sequence, threads * (TILE_BYTES + sequence));
+  const kept = bytesOf(model) + FLOAT * (V + S + T);
+  for (const size of chunkSizes(model)) {
+    if (size >= 2 * n_test) break;
+    // One has the plan, and each thread that does jobs of it.
+    const isShared = threads > 1 && size >= LEAST_AT_ONCE;
+    activations += (isShared ? threads + 1 : 1) *
+      (Math.min(size * sequence, TILE_BYTES + sequence) + size * kept);
+    if (!isShared) continue;
+    const least = threads * size * FLOAT * (S + T + RESULTS);
+    activations += TESTS * Math.max(CALL_BYTES, least);
+  }
   return {
     parameters: FLOAT * (PARAMETER_COPIES + threads) * parameters,
-    activations: PLANS * tiles + FLOAT * B * (S + T) +
-      predicted * (bytesOf(model) + FLOAT * (V + S + T)) + calls,
+    activations,
     data: FLOAT * (n_samples + n_test) * (S + T),
   };
 }
@@ -100,14 +102,13 @@ export function estimateMemory(sizes: RunSizes): MemoryEstimate {
  */
 const PARAMETER_COPIES = 5;
 
-/** Those that train and those that test have each memory of their own. */
-const PLANS = 2;
+/** A model is tested by evaluation and by prediction... */
+const TESTS = 2;
+/** ... of which this many numbers a sequence come out, or its target. */
+const RESULTS = 2;
 
 /** What the compiler lets the intermediate values of a tile take. */
 const TILE_BYTES = 256 * 1024;
-
-/** What the model takes at once when it is tested. */
-const TEST_BATCH = 64;
 
 /** Bytes of a float32 or an int32. */
 const FLOAT = 4;

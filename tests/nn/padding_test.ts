@@ -186,9 +186,9 @@ Deno.test("an end is found wherever it is, and nothing decoded behind all ends",
     const found = jobs.output("predicted").slice(0, 2 * tokens.length);
     fillEnds(found as Int32Array, sizes);
     assertEquals([...found], Array(2).fill([1, 0, 0, 0, 0, 0, 0, 0]).flat());
-    // Of the job that this thread has done last, if the others left it one.
-    const [position] = variables.view("predict.2.position");
-    assert(threads === 1 ? position === 1 : position! <= 1, `${position}`);
+    if (threads > 1) continue;
+    const positions = variables.view("predict.2.position");
+    assertEquals([...positions], [1, 1]);
   }
 });
 

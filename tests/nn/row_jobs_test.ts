@@ -13,7 +13,9 @@ async function sizesFor(
   rows: number,
   left: readonly number[],
   threads: number | "auto",
-): Promise<{ chosen: number; sizes: number[] }> {
+): Promise<
+  { readonly chosen: number | "alone"; readonly sizes: readonly number[] }
+> {
   const sizes = SHAPES.TINY!;
   using variables = new Variables();
   const values = initialParameters(sizes, new Random(0));
@@ -28,7 +30,8 @@ async function sizesFor(
   const choice = jobs.choose(rows);
   asked.length = 0;
   for (const rest of left) await jobs.ready(rest, choice);
-  return { chosen: choice.threads, sizes: asked };
+  const chosen = choice === "alone" ? choice : choice.threads;
+  return { chosen, sizes: asked };
 }
 
 Deno.test("several threads do all rows in jobs of one size", async () => {
@@ -47,9 +50,9 @@ Deno.test("several threads do all rows in jobs of one size", async () => {
 });
 
 Deno.test("one thread does what is left in a job as small as it may be", async () => {
-  const want = { chosen: 1, sizes: [64, 64, 8, 1] };
+  const want = { chosen: "alone", sizes: [64, 64, 8, 1] } as const;
   assertEquals(await sizesFor(517, [517, 389, 5, 1], 1), want);
   // To start a second one would take longer.
   assertEquals(await sizesFor(517, [517, 389, 5, 1], "auto"), want);
-  assertEquals(await sizesFor(16, [16], 2), { chosen: 1, sizes: [16] });
+  assertEquals(await sizesFor(16, [16], 2), { chosen: "alone", sizes: [16] });
 });

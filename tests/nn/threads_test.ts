@@ -1,4 +1,5 @@
 // Models whose work is shared by threads, against the same with one.
+import { fileURLToPath } from "node:url";
 import {
   assert,
   assertAlmostEquals,
@@ -9,9 +10,11 @@ import type { NDArray } from "../../src/array.ts";
 import type { Seq2SeqAttentionModel } from "../../src/nn/model.ts";
 import { assertNear } from "../models/support.ts";
 import { SHAPES } from "../compile/support.ts";
+import { processTest } from "../helpers.ts";
 import { makeData, makeModel } from "./model_cases.ts";
 
 const { TINY } = SHAPES;
+const MODEL = new URL("../../src/nn/model.ts", import.meta.url).href;
 /** Two whole batches and a partial one. */
 const PAIRS = makeData(70, TINY!);
 const OPTIONS = { epochs: 3, learningRate: 0.01, batchSize: 32 };
@@ -125,6 +128,43 @@ Deno.test("how fast threads are changes no bit", async () => {
     performance.now = now;
   }
 });
+
+processTest(
+  "models that nobody has any more end, and their threads",
+  async () => {
+    const program = `
+    import { Seq2SeqAttentionModel } from ${JSON.stringify(MODEL)};
+    const rows = 40;
+    const refs = [];
+    for (let at = 0; at < 3; at++) {
+      const model = new Seq2SeqAttentionModel({
+        ...${JSON.stringify(TINY)},
+        compile: { threads: 2 },
+      });
+      const tokens = new Int32Array(rows * ${TINY!.srcLength});
+      const x = { data: tokens, shape: [rows, ${TINY!.srcLength}] };
+      await model.predict(x);
+      await model.evaluate(x, x);
+      await model.attention(x);
+      await model.train(x, x, { epochs: 1, learningRate: 0.1, batchSize: 20 });
+      refs.push(new WeakRef(model));
+    }
+    for (let turn = 0; turn < 20; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      gc();
+    }
+    console.log(refs.filter((ref) => ref.deref() !== undefined).length);
+  `;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--v8-flags=--expose-gc", program],
+      cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    // One may still be on the stack.
+    const alive = Number(new TextDecoder().decode(stdout));
+    assert(alive <= 1, `${alive} of 3 models are there`);
+  },
+);
 
 Deno.test("threads find the ends that one thread finds", async () => {
   const sizes = { ...TINY!, eosToken: 1 };
