@@ -48,6 +48,8 @@ export interface ThreadRow {
   readonly ratio: number;
   /** The same of work in the nearest cache whose threads never meet. */
   readonly limit: number;
+  /** How many of the pairs that count were undisturbed. */
+  readonly undisturbed: number;
   /** Whether both have computed the same. */
   readonly agrees: boolean;
 }
@@ -64,7 +66,7 @@ const WARM_PAIRS = 3;
 /** How long the yardstick takes, in slices. */
 const YARDSTICK = 0.25;
 /** A comparison is over after so many ms, however few the pairs... */
-const LONGEST = 20_000;
+const LONGEST = 40_000;
 /** ... and after so many times as many pairs as count. */
 const MOST_TRIES = 4;
 
@@ -173,7 +175,7 @@ async function inTurns(
   pair: Pair,
   yardsticks: Pair,
   { repeats, seconds, threads }: ThreadSettings,
-): Promise<Pick<ThreadRow, "one" | "several" | "ratio" | "limit">> {
+): Promise<Omit<ThreadRow, "subject" | "task" | "agrees">> {
   const timeBoth = async ([one, several]: Pair, length: number) =>
     [
       await timeOf(one, 1, length),
@@ -189,16 +191,24 @@ async function inTurns(
     times: readonly [number, number];
     limit: number;
   }[] = [];
+  const yardstick = async (): Promise<number> => {
+    const [one, several] = await timeBoth(yardsticks, YARDSTICK * seconds);
+    return one.each / several.each;
+  };
   const end = performance.now() + LONGEST;
+  let before = await yardstick();
   let undisturbed = 0;
   while (undisturbed < repeats && pairs.length < MOST_TRIES * repeats) {
     const [a, b] = await timeBoth(pair, seconds);
-    const [c, d] = await timeBoth(yardsticks, YARDSTICK * seconds);
-    const limit = c.each / d.each;
-    // What the yardstick did not get, or was short of with one thread.
-    const even = Math.min(limit / threads, threads / limit);
-    const share = Math.min(a.share, b.share, even, UNDISTURBED);
+    const after = await yardstick();
+    // How near the yardstick was to as many times as there are threads: further
+    // off, several had less than their cores, or one alone had.
+    const limits = [before, after];
+    const even = limits.map((x) => Math.min(x / threads, threads / x));
+    const share = Math.min(a.share, b.share, ...even, UNDISTURBED);
+    const limit = limits[even[0]! < even[1]! ? 0 : 1]!;
     pairs.push({ share, times: [a.each, b.each], limit });
+    before = after;
     if (share === UNDISTURBED) undisturbed++;
     if (performance.now() > end) break;
   }
@@ -209,6 +219,7 @@ async function inTurns(
     several: median(times.map(([, b]) => b)),
     ratio: median(times.map(([a, b]) => a / b)),
     limit: median(best.map(({ limit }) => limit)),
+    undisturbed: best.filter(({ share }) => share === UNDISTURBED).length,
   };
 }
 
@@ -243,7 +254,8 @@ export function formatThreads(
     row.several,
     row.ratio,
     row.limit,
+    String(row.undisturbed),
   ]);
   const columns = ["1 thread, ms", `${threads} threads, ms`, "times as fast"];
-  return table(["shape, task", ...columns, "yardstick"], body);
+  return table(["shape, task", ...columns, "yardstick", "undisturbed"], body);
 }
