@@ -6,6 +6,7 @@ import type { NDArray, TypedArray } from "../array.ts";
 import { sum } from "../graph/broadcast.ts";
 import { sub } from "../graph/elementwise.ts";
 import { Graph, type Node } from "../graph/node.ts";
+import { opensKernels } from "../run/compiled.ts";
 import { estimateJob, type Job, type Jobs, makeJobs } from "../run/jobs.ts";
 import {
   compile,
@@ -109,9 +110,7 @@ export class Plans {
 
   /** The most threads that may share the work of plans from now on. */
   get mostThreads(): number {
-    const { check = false, debug = 0 } = this.#options;
-    // Plans that are looked into run in one.
-    if (!canShare() || check || debug >= 2) return 1;
+    if (!canShare() || opensKernels(this.#options)) return 1;
     return this.#threads === "auto"
       ? this.#options.cores ?? coreCount()
       : this.#threads;

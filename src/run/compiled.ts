@@ -46,8 +46,8 @@ export interface CompiledOptions extends ProgramOptions {
   tileBytes?: number;
   /**
    * Whether all variables stay as they were before a step in which a lookup
-   * fails; true by default. Without, new values are written right to where they belong, and
-   * need not be moved there when all lookups have succeeded.
+   * fails; true by default. Without, new values are written right to where they
+   * belong, and need not be moved there when all lookups have succeeded.
    */
   atomic?: boolean;
   /**
@@ -310,7 +310,9 @@ export class CompiledProgram implements Binding, Executor {
 }
 
 /** Whether kernels are run one by one. */
-function opensKernels({ check = false, debug = 0 }: CompiledOptions): boolean {
+export function opensKernels(
+  { check = false, debug = 0 }: Pick<CompiledOptions, "check" | "debug">,
+): boolean {
   return check || debug >= 2;
 }
 
