@@ -2,7 +2,7 @@
  * From groups to kernels: gives every stored value a buffer and writes down
  * what each group computes.
  */
-import { sizeOf } from "../array.ts";
+import { sameShape, sizeOf } from "../array.ts";
 import { isLeaf } from "../graph/leaves.ts";
 import type { Node } from "../graph/node.ts";
 import type { Update } from "../run/program.ts";
@@ -173,19 +173,23 @@ function readsDirectly(
   variable: Node,
 ): boolean {
   const own = accesses.of(variable).strides;
-  const isDirect = ({ root, lookup, strides, offset }: Access): boolean => {
+  // An axis of 1 may be broadcast, and its stride stay what it was: then every
+  // row reads what one of them writes.
+  const isDirect = (
+    { root, lookup, strides, offset }: Access,
+    { shape }: Node,
+  ): boolean => {
     if (lookup?.index.root === variable) return false;
     return root !== variable ||
-      (!lookup && offset === 0 && strides.length === own.length &&
+      (!lookup && offset === 0 && sameShape(shape, variable.shape) &&
         strides.every((stride, axis) => stride === own[axis]));
   };
-  return group.nodes.every((node) => {
+  return group.nodes.every((node) =>
     // A copy of a view reads where the view says.
-    const reads = isView(node) && node.op !== "reshape"
-      ? [accesses.viewOf(node)]
-      : node.inputs.map((input) => accesses.of(input));
-    return reads.every(isDirect);
-  });
+    isView(node) && node.op !== "reshape"
+      ? isDirect(accesses.viewOf(node), node)
+      : node.inputs.every((input) => isDirect(accesses.of(input), input))
+  );
 }
 
 /** The buffers of a lowered graph, made when first asked for. */

@@ -1,6 +1,7 @@
 // Variables that are written before it is certain that all lookups succeed.
 import { assertEquals, assertThrows } from "@std/assert";
-import { add, mul } from "../../src/graph/elementwise.ts";
+import { add, mul, sub } from "../../src/graph/elementwise.ts";
+import { toNested } from "../../src/array.ts";
 import { gather } from "../../src/graph/indexing.ts";
 import { Graph } from "../../src/graph/node.ts";
 import { CompiledProgram } from "../../src/run/compiled.ts";
@@ -55,4 +56,21 @@ Deno.test("what tiles compute is written right to variables that nobody reads", 
     }).lowered.copies.length;
   // Keys and values; the first token and position are constants, and moved.
   assertEquals([movesOf(true), movesOf(false)], [4, 2]);
+});
+
+Deno.test("a variable keeps its value while any row of its kernel reads it", () => {
+  const graph = new Graph();
+  const x = graph.input("x", [1, 3, 1]);
+  // Read for every row, at strides that are those of one row alone.
+  const w = graph.variable("w", [[[1, 2, 3]]]);
+  const step = graph.constant([[[1.5, 1.5, 1.5]]]);
+  const outputs = { d: sub(x, w) };
+  const updates = [[w, sub(w, step)]] as const;
+  const [want, got] = (["interpreter", "compiled"] as const).map((executor) => {
+    const plan = compile({ outputs, updates, executor });
+    const { d } = plan.run({ x: [[[10], [20], [30]]] });
+    return [toNested(d), toNested(plan.variables.get("w"))];
+  });
+  assertEquals(got, want);
+  assertEquals(want![0], [[[9, 8, 7], [19, 18, 17], [29, 28, 27]]]);
 });
